@@ -1,0 +1,1 @@
+"""Everything of the person sync that runs without Airflow."""
