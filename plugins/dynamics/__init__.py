@@ -1,0 +1,1 @@
+"""What Airflow sees of Dynamics 365: hook and operators around `include.dynamics`."""

@@ -1,0 +1,1 @@
+"""Airflow operators that read from and write to Dynamics 365."""

@@ -1,0 +1,1 @@
+"""What Airflow sees of Marketo: hook and operators around `include.marketo`."""

@@ -1,0 +1,1 @@
+"""What Airflow needs of the sync as a whole: provider information, retry policy and alerts."""

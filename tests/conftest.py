@@ -1,0 +1,76 @@
+"""
+What every test shares: an Airflow home of its own, fixed before anything imports Airflow, and hypothesis profiles.
+
+Sockets are open to this machine alone (pytest-socket, set in pyproject.toml).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+PROJECT = Path(__file__).resolve().parents[1]
+
+
+def _own_airflow_home() -> Path:
+    """Return a new empty Airflow home that goes away with this process; no test sees the one of the developer."""
+    home = Path(tempfile.mkdtemp(prefix="person-sync-airflow-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    return home
+
+
+AIRFLOW_HOME = _own_airflow_home()
+
+
+def _airflow_environment() -> dict[str, str]:
+    return {
+        "AIRFLOW_HOME": str(AIRFLOW_HOME),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{AIRFLOW_HOME}/airflow.db",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(AIRFLOW_HOME / "logs"),
+    }
+
+
+def _forget_the_developers_settings() -> None:
+    """Take out of the environment what would make a test depend on the machine it runs on."""
+    prefixes = ("AIRFLOW_", "PERSON_SYNC_")
+    for name in [name for name in os.environ if name.startswith(prefixes) and not name.startswith("PERSON_SYNC_TEST_")]:
+        del os.environ[name]
+
+
+_forget_the_developers_settings()
+os.environ.update(_airflow_environment())
+
+_EXAMPLES = DirectoryBasedExampleDatabase(PROJECT / ".hypothesis" / "examples")
+_SLOW_MACHINE = [HealthCheck.too_slow]
+settings.register_profile(
+    "dev", max_examples=50, deadline=None, database=_EXAMPLES, suppress_health_check=_SLOW_MACHINE
+)
+settings.register_profile("ci", max_examples=300, deadline=None, derandomize=True, suppress_health_check=_SLOW_MACHINE)
+settings.register_profile("nightly", max_examples=5000, deadline=None, database=_EXAMPLES)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+
+
+@pytest.fixture(scope="session")
+def airflow_home() -> Path:
+    """Return the home that Airflow uses in this test process."""
+    return AIRFLOW_HOME
+
+
+@pytest.fixture(scope="session")
+def airflow_db(airflow_home: Path) -> Path:
+    """Return the home after its metadata database was made; only tests that run a DAG need it."""
+    from airflow.utils.db import initdb
+
+    initdb()
+    return airflow_home
