@@ -7,14 +7,19 @@ Sockets are open to this machine alone (pytest-socket, set in pyproject.toml).
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PROJECT = Path(__file__).resolve().parents[1]
 
@@ -74,3 +79,27 @@ def airflow_db(airflow_home: Path) -> Path:
 
     initdb()
     return airflow_home
+
+
+@pytest.fixture
+def run_dag(airflow_db: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """
+    Return a function that runs a DAG of a folder to its end in this process and gives back the DAG run.
+
+    Called as `run_dag(folder, dag_id, **arguments of DAG.test)`. There is no scheduler: pools, deadlines and
+    time-outs of the run are not tested by it.
+    """
+    from airflow.dag_processing.dagbag import DagBag
+
+    def run(folder: Path, dag_id: str, **arguments: Any) -> Any:
+        bundle = {
+            "name": "under-test",
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": str(folder)},
+        }
+        monkeypatch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
+        bag = DagBag(dag_folder=str(folder))
+        assert bag.import_errors == {}
+        return bag.dags[dag_id].test(**arguments)
+
+    return run
