@@ -54,13 +54,13 @@ def test_build_part_sends_exactly_one_condition(written: Operation, method: str,
 
 def test_build_part_turns_duplicate_detection_on_only_when_asked() -> None:
     """The header that says "do not suppress" is absent by default."""
-    assert "MSCRM.SuppressDuplicateDetection" not in _part_of(operation()).headers
-    assert _part_of(operation(), duplicate_detection=True).headers["MSCRM.SuppressDuplicateDetection"] == "false"
+    assert "MSCRM.SuppressDuplicateDetection" not in _part_of(_operation()).headers
+    assert _part_of(_operation(), duplicate_detection=True).headers["MSCRM.SuppressDuplicateDetection"] == "false"
 
 
 def test_build_part_sends_ascii_only_and_keeps_null() -> None:
     """Text outside ASCII survives whatever charset the server assumes; None clears a column."""
-    part = _part_of(operation(body={"lastname": "Ñandú 🦙", "jobtitle": None}))
+    part = _part_of(_operation(body={"lastname": "Ñandú 🦙", "jobtitle": None}))
 
     assert part.body is not None
     assert part.body.isascii()
@@ -109,7 +109,7 @@ def test_read_result_gives_the_promised_outcome(
     kind: str, status: int, code: str, message: str, outcome: Outcome
 ) -> None:
     """Every documented answer to a write, with and without its code, has one outcome."""
-    assert _result(operation(kind), status, code, message).outcome is outcome
+    assert _result(_operation(kind), status, code, message).outcome is outcome
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,12 @@ def test_read_result_makes_common_obstacles_an_exception(
     status: int, code: str, message: str, raises: type[Exception]
 ) -> None:
     """What would meet every other row as well is no fault of this row, and makes no dead letter of it."""
-    assert isinstance(_result(operation(), status, code, message), raises)
+    assert isinstance(_result(_operation(), status, code, message), raises)
 
 
 def test_read_result_says_when_an_earlier_attempt_may_have_arrived() -> None:
     """A version conflict after a lost answer may be our own write; the caller is told to look."""
-    stale = _result(operation(), 412, "0x80060882", uncertain=True)
+    stale = _result(_operation(), 412, "0x80060882", uncertain=True)
 
     assert stale.outcome is Outcome.STALE
     assert stale.after_lost_answer
