@@ -62,7 +62,7 @@ def _raise_if_permanent(error: Exception, *, name: str, host: str, setting: str)
     if isinstance(error, _BAD_ADDRESS):
         raise ConfigError(
             f"{name}: the address of {host!r} cannot be used ({type(error).__name__}).",
-            remedy=f"Correct the setting '{setting}' of the connection.",
+            remedy=f"Correct the setting '{setting}' of the connection; it must be an https:// address.",
         ) from error
     if isinstance(error, requests.exceptions.SSLError):
         _raise_tls(error, name=name, host=host, setting=setting)

@@ -29,6 +29,7 @@ def build_session(*, name: str, ca_bundle: str | None, pool_size: int) -> reques
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Accept": "application/json"})
+    session.adapters.clear()  # nothing is ever sent over plain HTTP
     session.mount("https://", _VerifyingAdapter(build_tls_context(name, ca_bundle), pool_size))
     return session
 

@@ -86,7 +86,8 @@ class Transport:
 
         With `credentials` every attempt carries a current Authorization header, and a RENEW verdict renews it once.
         Raises what the judge raises; LostAnswer when a request that must not be repeated may have been carried out;
-        ConfigError for an unusable address or certificate; RetryableError or the verdict's own error when patience ends.
+        ConfigError for an unusable address or certificate; RetryableError, or the verdict's own error, when patience
+        ends.
         """
         judge = judge or judge_status
         patience = self.patience()
