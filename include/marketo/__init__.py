@@ -1,0 +1,39 @@
+"""A client of the Marketo Engage REST API, as far as a person sync needs it."""
+
+from include.marketo.batches import LostBatch
+from include.marketo.client import MarketoClient
+from include.marketo.connection import MarketoConnection, MarketoLimits
+from include.marketo.dates import format_datetime, parse_datetime
+from include.marketo.envelope import CallRefused
+from include.marketo.values import (
+    Activity,
+    ActivityAttribute,
+    CustomActivityType,
+    FeedPage,
+    MarketoField,
+    NewCustomActivityType,
+    NewField,
+    RowError,
+    RowResult,
+    SchemaField,
+)
+
+__all__ = [
+    "Activity",
+    "ActivityAttribute",
+    "CallRefused",
+    "CustomActivityType",
+    "FeedPage",
+    "LostBatch",
+    "MarketoClient",
+    "MarketoConnection",
+    "MarketoField",
+    "MarketoLimits",
+    "NewCustomActivityType",
+    "NewField",
+    "RowError",
+    "RowResult",
+    "SchemaField",
+    "format_datetime",
+    "parse_datetime",
+]
