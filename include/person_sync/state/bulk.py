@@ -1,0 +1,152 @@
+"""
+Moving many rows at once, in both directions.
+
+Rows go in through a temporary table (`staged`): filled by COPY on PostgreSQL and by one prepared statement on SQLite.
+What follows is the same SQL for both. Sets of ids travel as one bound parameter (`id_set`), so that 100,000 of them are
+no longer a statement than one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+from psycopg import sql
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    Select,
+    String,
+    Table,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.schema import CreateTable, DropTable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+
+__all__ = ["append", "id_set", "is_postgresql", "read_frame", "staged", "upsert"]
+
+CHUNK_ROWS = 100_000
+"""Rows encoded for COPY at a time; bounds the memory of the encoded copy, not of the frame itself."""
+
+_CSV = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
+"""Every value quoted and NULL bare, which is exactly how PostgreSQL's CSV format tells an empty text from NULL."""
+
+
+def is_postgresql(connection: Connection) -> bool:
+    """Return True for PostgreSQL, False for SQLite."""
+    return connection.dialect.name == "postgresql"
+
+
+def append(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
+    """
+    Insert every row of `frame` into `table`, in the fastest way the database has.
+
+    The frame's columns are columns of the table; NaN, NA and None become NULL. Documents and datetimes are not for this
+    path: COPY knows texts, numbers and booleans.
+    """
+    if frame.empty:
+        return
+    if is_postgresql(connection):
+        _copy(connection, table, frame)
+    else:
+        connection.execute(insert(table), _records(frame))
+
+
+def _copy(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
+    rows = pa.Table.from_pandas(frame, preserve_index=False)
+    columns = sql.SQL(", ").join(sql.Identifier(str(name)) for name in frame.columns)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(sql.Identifier(table.name), columns)
+    driver: Any = connection.connection.driver_connection
+    with driver.cursor() as cursor, cursor.copy(statement) as copy:
+        for start in range(0, rows.num_rows, CHUNK_ROWS):
+            copy.write(_csv(rows.slice(start, CHUNK_ROWS)))
+
+
+def _csv(rows: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pyarrow.csv.write_csv(rows, buffer, _CSV)
+    return buffer.getvalue()
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = [_plain(frame[name]) for name in frame.columns]
+    names = [str(name) for name in frame.columns]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain(values: pd.Series) -> list[Any]:
+    """Return Python values, None for whatever pandas takes for absent."""
+    return values.astype(object).where(values.notna(), None).tolist()
+
+
+@contextmanager
+def staged(connection: Connection, frame: pd.DataFrame, columns: Sequence[Column[Any]]) -> Iterator[Table]:
+    """
+    Yield a temporary table that holds `frame`, with the names and types of `columns`.
+
+    It exists for the length of the block only. The frame needs all the columns named and may have more.
+    """
+    copies = [Column(column.name, column.type) for column in columns]
+    table = Table("person_sync_staged", MetaData(), *copies, prefixes=["TEMPORARY"])
+    connection.execute(CreateTable(table))
+    try:
+        append(connection, table, frame[[column.name for column in columns]])
+        yield table
+    finally:
+        if not connection.invalidated and _is_usable(connection):
+            connection.execute(DropTable(table))
+
+
+def _is_usable(connection: Connection) -> bool:
+    """Return False inside a failed transaction, whose rollback drops the table anyway."""
+    if not is_postgresql(connection):
+        return True
+    driver: Any = connection.connection.driver_connection
+    return str(driver.info.transaction_status.name) == "INTRANS"
+
+
+def upsert(connection: Connection, table: Table) -> PostgresqlInsert | SqliteInsert:
+    """Return an insert statement that can say what happens on a conflict, for the database at hand."""
+    return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
+
+
+def id_set(connection: Connection, ids: Collection[Any], *, text: bool = False) -> Select[Any]:
+    """Return a select of one column holding `ids` (64-bit numbers, or texts), passed as a single parameter."""
+    values = [str(one) for one in ids] if text else [int(one) for one in ids]
+    if is_postgresql(connection):
+        kind = postgresql.ARRAY(String() if text else BigInteger())
+        parameter: Any = cast(bindparam(None, values, type_=kind), kind)
+        return select(func.unnest(parameter).column_valued("id"))
+    return select(func.json_each(bindparam(None, json.dumps(values))).table_valued("value").c.value)
+
+
+def read_frame(connection: Connection, statement: Select[Any], dtypes: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of `statement` with the dtypes named (`int64`, `Int64`, `str`, `bool`, `object`, `datetime`)."""
+    result = connection.execute(statement)
+    names = list(result.keys())
+    rows = result.all()
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return pd.DataFrame({name: _series(columns[at], dtypes[name]) for at, name in enumerate(names)})
+
+
+def _series(values: Sequence[Any], dtype: str) -> pd.Series:
+    if dtype == "datetime":
+        return pd.Series(pd.to_datetime(pd.Series(values, dtype=object), utc=True)).astype("datetime64[us, UTC]")
+    return pd.Series(list(values), dtype=dtype)

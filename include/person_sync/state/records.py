@@ -1,0 +1,159 @@
+"""The values that go into and come out of the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from datetime import datetime
+
+    import pandas as pd
+
+__all__ = [
+    "ActivityState",
+    "ChangeStatus",
+    "Commit",
+    "DeadLetterKind",
+    "Lease",
+    "LinkState",
+    "Run",
+    "RunStatus",
+    "StoredPlan",
+]
+
+
+class RunStatus(StrEnum):
+    """How far a run has come. `committed`, `failed`, `stopped` and `dry_run` are ends."""
+
+    RUNNING = "running"
+    PLANNED = "planned"
+    APPLYING = "applying"
+    COMMITTED = "committed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    DRY_RUN = "dry_run"
+
+
+class ChangeStatus(StrEnum):
+    """What became of a planned change. `unknown`: it was sent, and the answer never came."""
+
+    PLANNED = "planned"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    STALE = "stale"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
+class LinkState(StrEnum):
+    """Whether a pair of ids still belongs together."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class DeadLetterKind(StrEnum):
+    """Why a change can't be made: the vendor refused it, several persons fit, or we know the value can't be taken."""
+
+    REJECTED = "rejected"
+    AMBIGUOUS = "ambiguous"
+    INVALID = "invalid"
+
+
+class ActivityState(StrEnum):
+    """
+    The way of a dead letter's entry into the person's Marketo activity log.
+
+    Activities are write-once and have no key, so `sending` is stored before the request: an entry found in it after a
+    crash may or may not have arrived. `none`: the refusal is not about a person in Marketo.
+    """
+
+    NONE = "none"
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as the store knows it. `attempt` counts how often it was started (a cleared task starts it again)."""
+
+    run_id: str
+    kind: str
+    mode: str
+    status: RunStatus
+    origin: Mapping[str, Any]
+    params: Mapping[str, Any]
+    attempt: int
+    started_at: datetime
+    finished_at: datetime | None = None
+    counts: Mapping[str, Any] | None = None
+    api_calls: Mapping[str, Any] | None = None
+    brake: str | None = None
+    overrides: Mapping[str, Any] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who may write, and until when if nobody renews it."""
+
+    name: str
+    run_id: str
+    host: str
+    pid: int | None
+    acquired_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPlan:
+    """
+    A plan read back from the store.
+
+    `changes`: change_no int64, link_id int64, direction, action str, marketo_id Int64, dynamics_table, dynamics_id str,
+    generation int64, if_match, note, status, code, message, request_id, dynamics_version str; ordered by change_no.
+    `values`: change_no int64, field, outcome, winner, base, marketo, dynamics, planned, rule str; ordered by
+    change_no and field.
+    """
+
+    attempt: int
+    changes: pd.DataFrame
+    values: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """
+    Everything that becomes visible together at the end of a run.
+
+    * `links`: new links, and known ones (same link_id) that now point elsewhere: link_id, marketo_id, dynamics_table,
+      dynamics_id, generation and, optionally, dynamics_version.
+    * `closed_links`: link id → reason. They are closed before `links` are stored, so an id may pass from one to the
+      other.
+    * `base_moves`: link_id, field, value; NaN is *empty*, the mark MISSING forgets the field.
+    * `versions`: link_id, dynamics_version.
+    * `recheck`, `rechecked`: links the next run must look at even if no feed names them, and those it has looked at.
+    * `dead_letters`: kind, link_id, marketo_id, dynamics_table, dynamics_id, direction, action, fingerprint, code,
+      message, payload (a dict; the key `fields` maps field → planned value), activity_state.
+    * `resolved_dead_letters`: ids of dead letters that need nobody any more. Those whose fields were applied are
+      found by the store itself.
+    * `watermarks`: feed → JSON value.
+    * `settles`: True when this run has taken all unsettled plans into account, which is what `unsettled` is for.
+    """
+
+    links: pd.DataFrame | None = None
+    closed_links: Mapping[int, str] = field(default_factory=dict)
+    base_moves: pd.DataFrame | None = None
+    versions: pd.DataFrame | None = None
+    recheck: Collection[int] = ()
+    rechecked: Collection[int] = ()
+    dead_letters: pd.DataFrame | None = None
+    resolved_dead_letters: Collection[int] = ()
+    watermarks: Mapping[str, Any] = field(default_factory=dict)
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    api_calls: Mapping[str, Any] = field(default_factory=dict)
+    settles: bool = True
