@@ -1,0 +1,238 @@
+"""
+When to stop before the first write.
+
+A brake compares what a plan would do with what is usual. Each has a name, a limit with a default, a message saying what
+was seen, a remedy, and can be overridden by name for one run.
+
+| brake | trips when |
+|---|---|
+| `changed_to_dynamics`, `changed_to_marketo` | too many known people would be changed there |
+| `created_to_dynamics`, `created_to_marketo` | too many people would be created there |
+| `emptied_to_dynamics`, `emptied_to_marketo` | too many people would lose a filled value there |
+| `dynamics_shrank`, `marketo_shrank` | a side that was read in full holds far fewer people than it did |
+| `map_changed` | the field map, filter or schema differs from what the base was built with |
+
+Counts and shares: a limit trips when the number of people is above `number`, or when it is above `share` of all linked
+people *and* above `floor`; so a database of 50 people does not stop on 5 edits. The first run, which has no linked
+people yet, is exempt from all but the shrinking of a side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from include.errors import ConfigError
+from include.person_sync.core.plan import Action, Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from include.person_sync.core.plan import Plan
+
+__all__ = [
+    "BRAKES",
+    "BrakeSettings",
+    "BrakeVerdict",
+    "DirectionCounts",
+    "Limit",
+    "PlanCounts",
+    "SideSizes",
+    "count_plan",
+    "evaluate",
+    "tripped",
+]
+
+_WAYS = (Direction.TO_DYNAMICS, Direction.TO_MARKETO)
+_KINDS = ("changed", "created", "emptied")
+BRAKES = (*(f"{kind}_{way}" for kind in _KINDS for way in _WAYS), "dynamics_shrank", "marketo_shrank", "map_changed")
+"""The names of all brakes; also what an override may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many people are still usual: at most `number`, and at most `share` (0-1) of all once above `floor`."""
+
+    share: float
+    number: int
+    floor: int
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1 or self.number < 0 or self.floor < 0:
+            raise ConfigError(
+                f"Brake limit share={self.share}, number={self.number}, floor={self.floor} makes no sense.",
+                remedy="share is above 0 and at most 1; number and floor are 0 or more.",
+            )
+
+    def is_exceeded(self, people: int, everyone: int) -> bool:
+        """Return whether `people` out of `everyone` is more than usual."""
+        return people > self.number or (people > self.floor and people > self.share * everyone)
+
+
+@dataclass(frozen=True, slots=True)
+class BrakeSettings:
+    """
+    The limits of all brakes, per direction.
+
+    The defaults let an ordinary working day pass (a campaign that touches a fifth of the people, an import of a
+    thousand leads) and stop what is more often a mistake than a wish. Emptying is the strictest: a value overwritten by
+    nothing is the damage that is hardest to notice. `shrunk_share`: the share of people that may be gone from a side.
+    """
+
+    changed: Limit = field(default_factory=lambda: Limit(share=0.30, number=10_000, floor=100))
+    created: Limit = field(default_factory=lambda: Limit(share=0.20, number=5_000, floor=100))
+    emptied: Limit = field(default_factory=lambda: Limit(share=0.05, number=1_000, floor=25))
+    shrunk_share: float = 0.20
+    shrunk_floor: int = 100
+    stop_on_map_change: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DirectionCounts:
+    """People that a plan changes, creates, and takes a filled value from, in one direction."""
+
+    changed: int = 0
+    created: int = 0
+    emptied: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SideSizes:
+    """How many people a side that was read in full holds, and how many it held when that was done last."""
+
+    now: int
+    before: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanCounts:
+    """
+    What the brakes look at.
+
+    `linked_people`: open links before this run; 0 means that this is the first run. `dynamics` and `marketo` are the
+    sizes of the sides, None when a side was not read in full. `map_digest` and `base_map_digest` are equal, or the
+    latter is None, unless the map changed since the base was built.
+    """
+
+    linked_people: int
+    to_dynamics: DirectionCounts = DirectionCounts()
+    to_marketo: DirectionCounts = DirectionCounts()
+    dynamics: SideSizes | None = None
+    marketo: SideSizes | None = None
+    map_digest: str | None = None
+    base_map_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrakeVerdict:
+    """A brake that tripped: its name, what was seen against which limit, and what to do."""
+
+    name: str
+    seen: str
+    limit: str
+    message: str
+    remedy: str
+
+
+def count_plan(plan: Plan) -> Mapping[Direction, DirectionCounts]:
+    """Return, per direction that writes, how many people `plan` changes, creates and empties."""
+    return {way: _count_direction(plan, way) for way in _WAYS}
+
+
+def _count_direction(plan: Plan, way: Direction) -> DirectionCounts:
+    changes = plan.changes[plan.changes["direction"] == way]
+    values = plan.values[plan.values["change_no"].isin(changes["change_no"])]
+    target = "dynamics" if way is Direction.TO_DYNAMICS else "marketo"
+    empties = values["outcome"].isin([str(way), "collision"]) & values["planned"].isna() & values[target].notna()
+    created = changes["action"] == Action.CREATE
+    touched = changes["change_no"].isin(values["change_no"])
+    return DirectionCounts(
+        changed=int((touched & ~created).sum()),
+        created=int(created.sum()),
+        emptied=int(values.loc[empties, "change_no"].nunique()),
+    )
+
+
+def evaluate(counts: PlanCounts, settings: BrakeSettings, overrides: Iterable[str] = ()) -> list[BrakeVerdict]:
+    """
+    Return the brakes that stop the run; an empty list lets it pass.
+
+    `overrides` are the names a person gave for this run. Raises ConfigError for a name that no brake has.
+    """
+    given = frozenset(overrides)
+    unknown = sorted(given - set(BRAKES))
+    if unknown:
+        raise ConfigError(
+            f"There is no brake called {', '.join(map(repr, unknown))}.", remedy=f"Valid names: {', '.join(BRAKES)}."
+        )
+    return [verdict for verdict in tripped(counts, settings) if verdict.name not in given]
+
+
+def tripped(counts: PlanCounts, settings: BrakeSettings) -> list[BrakeVerdict]:
+    """Return all brakes that trip, overridden or not, in the order of `BRAKES`."""
+    verdicts = [] if counts.linked_people == 0 else [*_people_verdicts(counts, settings)]
+    verdicts += [*_size_verdicts(counts, settings)]
+    if counts.linked_people and settings.stop_on_map_change and _is_map_changed(counts):
+        verdicts.append(_map_verdict())
+    return verdicts
+
+
+def _override(name: str) -> str:
+    return f"override the brake {name} for one run (--override {name})"
+
+
+def _people_verdicts(counts: PlanCounts, settings: BrakeSettings) -> Iterator[BrakeVerdict]:
+    everyone = counts.linked_people
+    for kind in _KINDS:
+        limit: Limit = getattr(settings, kind)
+        for way in _WAYS:
+            per_kind: DirectionCounts = getattr(counts, way)
+            people = getattr(per_kind, kind)
+            if limit.is_exceeded(people, everyone):
+                yield _people_verdict(kind, way, people, everyone, limit)
+
+
+_DEEDS = {"changed": "change", "created": "create", "emptied": "empty a filled value of"}
+
+
+def _people_verdict(kind: str, way: Direction, people: int, everyone: int, limit: Limit) -> BrakeVerdict:
+    name = f"{kind}_{way}"
+    system = "Dynamics" if way is Direction.TO_DYNAMICS else "Marketo"
+    allowed = f"{limit.number} people, or {limit.share:.0%} once above {limit.floor}"
+    return BrakeVerdict(
+        name=name,
+        seen=f"{people} people",
+        limit=allowed,
+        message=f"The plan would {_DEEDS[kind]} {people} people in {system}, with {everyone} linked; usual: {allowed}.",
+        remedy=f"Look at the plan (--dry-run). If it is right, {_override(name)}; otherwise undo its cause first.",
+    )
+
+
+def _size_verdicts(counts: PlanCounts, settings: BrakeSettings) -> Iterator[BrakeVerdict]:
+    for system, sizes in (("dynamics", counts.dynamics), ("marketo", counts.marketo)):
+        gone = 0 if sizes is None else sizes.before - sizes.now
+        if sizes is not None and gone > settings.shrunk_floor and gone > settings.shrunk_share * sizes.before:
+            name = f"{system}_shrank"
+            yield BrakeVerdict(
+                name=name,
+                seen=f"{sizes.now} people, {sizes.before} before",
+                limit=f"{settings.shrunk_share:.0%} gone",
+                message=f"{system.title()} shows {sizes.now} people where it showed {sizes.before} before.",
+                remedy=f"Check the integration user's access to {system.title()}; if the people are gone, "
+                f"{_override(name)}.",
+            )
+
+
+def _is_map_changed(counts: PlanCounts) -> bool:
+    return counts.base_map_digest is not None and counts.base_map_digest != counts.map_digest
+
+
+def _map_verdict() -> BrakeVerdict:
+    return BrakeVerdict(
+        name="map_changed",
+        seen="another field map",
+        limit="the map the base was built with",
+        message="The field map, filter or schema differs from what the base snapshot was built with, so values may "
+        "look edited that nobody edited.",
+        remedy=f"Look at the plan (--dry-run). If it is right, {_override('map_changed')}.",
+    )
