@@ -1,0 +1,1 @@
+"""Programs for people at a terminal: `make demo`, `make distributed`. Nothing in production imports them."""
