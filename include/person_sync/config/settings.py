@@ -1,0 +1,255 @@
+"""
+The settings of the sync, typed and checked.
+
+They come from one YAML file. Sections that it leaves out have the values of the `person_sync.yaml` beside this module,
+which states every default.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from include.errors import ConfigError
+from include.person_sync.config.yaml_file import read_yaml
+from include.person_sync.core import fields as core
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+    from include.person_sync.core.brakes import BrakeSettings
+
+__all__ = ["DEFAULT_PATH", "MatchingPolicy", "Settings", "load_settings"]
+
+DEFAULT_PATH = Path(__file__).with_name("person_sync.yaml")
+PATH_VARIABLE = "PERSON_SYNC_CONFIG"
+
+Count = Annotated[int, Field(strict=True, ge=1)]
+Amount = Annotated[int, Field(strict=True, ge=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
+ConnectionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]+$")]
+RestName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+ColumnName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+CreatableType = Literal[
+    "boolean", "currency", "date", "datetime", "email", "float", "integer", "percent", "phone", "score", "string", "url"
+]
+"""Types of custom fields that Marketo's API can make. Source: Marketo developer guide, "Leads", schema endpoints."""
+
+
+class _Section(BaseModel):
+    """A part of the settings: immutable, and a key it does not know is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class MatchingPolicy(StrEnum):
+    """
+    What happens to someone who is not linked yet.
+
+    `link`: search by e-mail and link when exactly one matches, create when none does. `create`: create without looking.
+    `hold`: neither, until a person decides.
+    """
+
+    LINK = "link"
+    CREATE = "create"
+    HOLD = "hold"
+
+
+class Matching(_Section):
+    """The policy per direction: for a person asked into Dynamics, and for a new Dynamics row."""
+
+    to_dynamics: MatchingPolicy = MatchingPolicy.LINK
+    to_marketo: MatchingPolicy = MatchingPolicy.LINK
+
+
+class CustomFields(_Section):
+    """REST names of the Marketo fields in which the sync keeps a person's identity and takes requests."""
+
+    dynamics_id: RestName = "dynamicsId"
+    dynamics_type: RestName = "dynamicsType"
+    dynamics_is_deleted: RestName = "dynamicsIsDeleted"
+    sync_to_dynamics: RestName = "syncToDynamics"
+
+
+class MarketoSettings(_Section):
+    """How hard Marketo may be used; all its limits are shared with every other integration of the instance."""
+
+    rate_share: Share = 0.5
+    daily_quota: Count = 50_000
+
+
+class DynamicsSettings(_Section):
+    """How requests to Dynamics are cut, and whether its duplicate detection may refuse them."""
+
+    batch_size: Annotated[int, Field(strict=True, ge=1, le=1000)] = 100
+    concurrency: Annotated[int, Field(strict=True, ge=1, le=52)] = 4
+    page_size: Annotated[int, Field(strict=True, ge=1, le=5000)] = 5000
+    duplicate_detection: bool = False
+
+
+class LimitSettings(_Section):
+    """How many people of one run are still usual: at most `number`, and at most `share` of all once above `floor`."""
+
+    share: Share
+    number: Amount
+    floor: Amount
+
+
+class Brakes(_Section):
+    """The limits beyond which a run stops before its first write; they hold per direction."""
+
+    changed: LimitSettings = LimitSettings(share=0.30, number=10_000, floor=100)
+    created: LimitSettings = LimitSettings(share=0.20, number=5_000, floor=100)
+    emptied: LimitSettings = LimitSettings(share=0.05, number=1_000, floor=25)
+    shrunk_share: Share = 0.20
+    shrunk_floor: Amount = 100
+    stop_on_map_change: bool = True
+
+    def limits(self) -> BrakeSettings:
+        """Return the limits as the core takes them."""
+        from include.person_sync.core.brakes import (  # loads pandas, which reading settings does not
+            BrakeSettings,
+            Limit,
+        )
+
+        kinds = {name: Limit(**getattr(self, name).model_dump()) for name in ("changed", "created", "emptied")}
+        return BrakeSettings(
+            **kinds,
+            shrunk_share=self.shrunk_share,
+            shrunk_floor=self.shrunk_floor,
+            stop_on_map_change=self.stop_on_map_change,
+        )
+
+
+class Alerts(_Section):
+    """Where failures are told; nothing set means nobody is told. Servers and keys live in Airflow connections."""
+
+    email_to: tuple[Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")], ...] = ()
+    email_from: str | None = None
+    smtp_conn_id: ConnectionId = "smtp_default"
+    apprise_conn_id: ConnectionId | None = None
+
+
+class ProvisionSettings(_Section):
+    """The Marketo custom field that setup may make for a mapped field."""
+
+    display_name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    data_type: CreatableType
+
+
+class FieldSettings(_Section):
+    """One mapped field; its name is its key. See `include.person_sync.core.fields.Field`."""
+
+    type: core.FieldType
+    marketo: str
+    contact: str | None = None
+    lead: str | None = None
+    rule: core.Rule = core.Rule.TWO_WAY
+    blank: core.Blank = core.Blank.PROPAGATE
+    contact_rule: core.Rule | None = None
+    lead_rule: core.Rule | None = None
+    provision: ProvisionSettings | None = None
+
+    def as_field(self, name: str) -> core.Field:
+        """Return the field as the core takes it. Raises ConfigError naming it when its parts do not fit together."""
+        parts = self.model_dump(exclude={"provision"})
+        provision = None if self.provision is None else core.Provision(**self.provision.model_dump())
+        return core.Field(name=name, **parts, provision=provision)
+
+
+class Settings(_Section):
+    """Everything a person may set. `field_map` is the map in the core's form."""
+
+    fields_: dict[str, FieldSettings] = Field(alias="fields")
+    matching: Matching = Matching()
+    custom_fields: CustomFields = CustomFields()
+    sync_filter_column: ColumnName | None = "new_synctomkto"
+    activity_type: RestName = "dynamicsSyncRefused"
+    marketo: MarketoSettings = MarketoSettings()
+    dynamics: DynamicsSettings = DynamicsSettings()
+    overlap_minutes: Annotated[int, Field(strict=True, ge=0, le=1440)] = 10
+    lease_ttl_s: Annotated[int, Field(strict=True, ge=30, le=86_400)] = 300
+    schema_refresh_hours: Annotated[float, Field(gt=0)] = 24
+    chunk_people: Annotated[int, Field(strict=True, ge=100)] = 20_000
+    history_days: Count = 365
+    brakes: Brakes = Brakes()
+    alerts: Alerts = Alerts()
+
+    @cached_property
+    def field_map(self) -> core.FieldMap:
+        """The field map. Raises ConfigError naming the fields when two of them get in each other's way."""
+        return core.FieldMap(tuple(entry.as_field(name) for name, entry in self.fields_.items()))
+
+
+def load_settings(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """
+    Return the settings in the file at `path`, else in the one `PERSON_SYNC_CONFIG` names, else the defaults.
+
+    Raises ConfigError naming the file, the place in it, what stands there and what may.
+    """
+    chosen = Path(path or environ.get(PATH_VARIABLE) or DEFAULT_PATH).expanduser()
+    content = read_yaml(chosen)
+    if "fields" not in content:
+        content["fields"] = read_yaml(DEFAULT_PATH)["fields"]
+    try:
+        settings = Settings.model_validate(content)
+        _ = settings.field_map
+    except ValidationError as error:
+        raise ConfigError(_complaints(chosen, error), remedy=f"Compare with {DEFAULT_PATH}.") from None
+    except ConfigError as error:
+        raise ConfigError(f"{chosen}: fields: {error.message}", remedy=error.remedy) from None
+    return settings
+
+
+_SHOWN = 10
+
+
+def _complaints(path: Path, error: ValidationError) -> str:
+    found = [_complaint(one) for one in error.errors(include_url=False)]
+    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
+    return f"{path}: " + "; ".join([*found[:_SHOWN], *more]) + "."
+
+
+def _complaint(error: ErrorDetails) -> str:
+    place = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        return f"{place}: unknown key; valid keys: {', '.join(_keys_at(error['loc'][:-1]))}"
+    if error["type"] == "missing":
+        return f"{place}: is missing"
+    context: Mapping[str, Any] = error.get("ctx") or {}
+    if error["type"] in {"enum", "literal_error"}:
+        return f"{place}: {_shown(error['input'])} is not one of {context['expected']}"
+    message = error["msg"][:1].lower() + error["msg"][1:]
+    return f"{place}: {_shown(error['input'])} is not valid: {message}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _keys_at(place: tuple[int | str, ...]) -> list[str]:
+    """Return the keys that the section at `place` may have."""
+    section: type[BaseModel] = Settings
+    for part in place:
+        inner = _keys(section).get(str(part))
+        section = _model_in(inner) or section  # a field's own name is no key of a section and leads nowhere
+    return list(_keys(section))
+
+
+def _keys(section: type[BaseModel]) -> dict[str, Any]:
+    return {one.alias or name: one.annotation for name, one in section.model_fields.items()}
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    for one in (annotation, *get_args(annotation)):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            return one
+    return None
