@@ -119,7 +119,7 @@ class DynamicsClient:
         label = "reading the organisation"
         columns = [("$select", "name,expirechangetrackingindays")]
         response = self._api.fetch("organizations", columns, label=label)
-        if response.status in {400, 403, 404}:
+        if response.status in {400, 403, 404, 405, 501}:
             return Organization(None, None)
         rows = reading.entries(self._api.content(response, label=label))
         row: Mapping[str, Any] = rows[0] if rows else {}

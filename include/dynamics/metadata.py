@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from include.dynamics.errors import Kind, read_error, to_exception
+from include.dynamics.errors import read_error, to_exception
 from include.dynamics.literals import check_name, string_literal
 from include.dynamics.reading import entries
 from include.dynamics.values import Column, Option, Table
@@ -53,7 +53,7 @@ def fetch_table(api: WebApi, name: str) -> Table:
     """Return the definition of a table. Raises ConfigError when the organisation has none of that name."""
     label = f"reading the definition of {name}"
     response = api.fetch(_definition(name), [("$select", _TABLE_PROPERTIES)], label=label)
-    if response.status == 404 and read_error(response).kind is not Kind.NO_API:
+    if response.status == 404 and read_error(response).enveloped:
         raise ConfigError(
             f"The organisation has no table {name!r}.",
             remedy="The table 'lead' comes with Dynamics 365 Sales. Leave the table out of the sync, or check 'host'.",
@@ -99,6 +99,8 @@ def fetch_columns(api: WebApi, name: str) -> list[Column]:
 def _fetch_details(api: WebApi, address: str, cast: str, *, label: str) -> Iterable[dict[str, Any]]:
     url = f"{address}/Microsoft.Dynamics.CRM.{cast}AttributeMetadata"
     response = api.fetch(url, _DETAILS[cast], label=f"{label} ({cast})")
+    if response.status == 400 and _DETAILS[cast] is _GLOBAL_OPTIONS:
+        response = api.fetch(url, _OPTIONS, label=f"{label} ({cast})")
     if 400 <= response.status < 500 and response.status != 401:
         error = read_error(response)
         _log.warning("%s: no details of type %s (HTTP %d %s)", label, cast, error.status, error.code)

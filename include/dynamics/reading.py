@@ -42,7 +42,7 @@ def rows_by_id(
 
 def rows_by_value(api: WebApi, table: Table, column: str, values: Sequence[str], columns: Sequence[str]) -> list[Row]:
     """Return the rows whose text column equals one of `values`; the server ignores case. Blank values are left out."""
-    wanted = {value.casefold(): value for value in values if value and value.strip()}
+    wanted = {value.lower(): value for value in values if value and value.strip()}
     literals = [string_literal(value) for value in wanted.values()]
     return _rows_equal(api, table, column, literals, columns, annotations=False)
 
