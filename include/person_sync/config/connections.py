@@ -80,11 +80,12 @@ def _from_json(conn_id: str, text: str) -> ConnectionSpec:
     if not isinstance(extra, dict):
         raise ConfigError(f"Connection {conn_id}: its extra is not a JSON object.", remedy="Write extra as {…}.")
     parts = {name: _text(value.get(name)) for name in ("conn_type", "host", "login", "password", "schema")}
+    parts["conn_type"] = parts["conn_type"].replace("-", "_")
     return ConnectionSpec(**parts, extra=extra, port=_port(conn_id, value.get("port")))
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value).strip()
+    return "" if value is None else str(value)
 
 
 def _port(conn_id: str, value: object) -> int | None:
