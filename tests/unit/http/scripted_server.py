@@ -122,6 +122,7 @@ class _QuietServer(ThreadingHTTPServer):
 def _handler(script_server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # or every answer waits 40 ms for a delayed acknowledgement
 
         def log_message(self, *args: Any) -> None:
             """Say nothing."""
