@@ -107,8 +107,10 @@ def _rule(kind: Kind, *statuses: int, codes: str = "", text: str = "") -> _Rule:
 _PRIVILEGE_NAME = re.compile(r"\bprv[A-Z]\w*")
 
 _RULES: tuple[_Rule, ...] = (
-    # Statuses that speak for themselves.
+    # Statuses that speak for themselves, but for one: some builds call an unknown user unauthorised.
     _rule(Kind.THROTTLED, 429),
+    _rule(Kind.NOT_A_MEMBER, 401, 403, codes="0x80072560"),
+    _rule(Kind.NOT_A_MEMBER, 401, 403, text=r"not a member of the organi[sz]ation"),
     _rule(Kind.TOKEN, 401),
     _rule(Kind.TRANSIENT, 408, 502, 503, 504),
     _rule(Kind.NOT_BUILT, 501),
@@ -121,12 +123,10 @@ _RULES: tuple[_Rule, ...] = (
     _rule(Kind.DUPLICATE, codes="0x80040333 0x80060892"),
     _rule(Kind.STALE, codes="0x80060882"),
     # Rights. The text decides between a privilege that is missing altogether and access to one row.
-    _rule(Kind.NOT_A_MEMBER, 401, 403, codes="0x80072560"),
     _rule(Kind.USER_DISABLED, 403, codes="0x80040225"),
     _rule(Kind.APP_BLOCKED, 403, codes="0x80095ffc"),
     _rule(Kind.FIREWALL, 403, codes="0x80095ffe"),
     _rule(Kind.FIELD_SECURITY, 403, codes="0x8004f502 0x8004f503 0x8004f504 0x8004f507"),
-    _rule(Kind.NOT_A_MEMBER, 403, text=r"not a member of the organi[sz]ation"),
     _rule(Kind.PRIVILEGE, 403, text=r"missing prv\w+|\bprv[A-Z]\w+ privilege|organi[sz]ation[- ]level|global read"),
     _rule(Kind.NO_ROW_ACCESS, 403),
     # Conditions.

@@ -43,11 +43,10 @@ def build_part(operation: Operation, table: Table, *, path: str, duplicate_detec
     Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/perform-conditional-operations-using-web-api
     """
     target = f"{path}{row_path(table.entity_set, operation.row_id)}"
-    kind = OperationKind(operation.kind)
-    if kind is OperationKind.DELETE:
+    if operation.kind is OperationKind.DELETE:
         return Part("DELETE", target, {"If-Match": operation.if_match} if operation.if_match else {})
     headers = {"Content-Type": "application/json; type=entry"}
-    if kind is OperationKind.CREATE:
+    if operation.kind is OperationKind.CREATE:
         headers["If-None-Match"] = "*"
     else:
         headers["If-Match"] = operation.if_match or "*"
@@ -94,7 +93,7 @@ def _outcome(operation: Operation, error: ApiError) -> Outcome:
     kind = error.kind
     if kind is Kind.TRANSIENT:
         return Outcome.UNKNOWN
-    if operation.kind == OperationKind.CREATE:
+    if operation.kind is OperationKind.CREATE:
         taken = kind in {Kind.KEY_TAKEN, Kind.PRECONDITION, Kind.STALE}
         return Outcome.EXISTS if taken else Outcome.REFUSED
     if kind in {Kind.STALE, Kind.PRECONDITION}:

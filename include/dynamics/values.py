@@ -175,6 +175,10 @@ class Operation:
     body: Mapping[str, Any] = field(default_factory=dict, repr=False)
     if_match: str | None = None
 
+    def __post_init__(self) -> None:
+        """Accept the kind as text. Raises ValueError for any other text."""
+        object.__setattr__(self, "kind", OperationKind(self.kind))
+
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:

@@ -30,6 +30,7 @@ def _error_answer(status: int, code: object = "", message: str = "", **headers: 
         (500, "0x80040224", "plug-in crashed", Kind.REFUSED),
         (500, "0x80048D0A", "plug-in chose the status", Kind.REFUSED),
         (401, "", "", Kind.TOKEN),
+        (401, "", "The user is not a member of the organization.", Kind.NOT_A_MEMBER),
         (412, "0x80060882", "", Kind.STALE),
         (412, "", "doesn't match the RowVersion property provided.", Kind.STALE),
         (412, "0x80040237", "", Kind.KEY_TAKEN),
