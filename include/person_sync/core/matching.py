@@ -156,7 +156,8 @@ def _pairs(people: pd.DataFrame) -> pd.DataFrame:
 def _single(people: pd.DataFrame, outcome: MatchOutcome, reason: MatchReason) -> pd.DataFrame:
     """Return one verdict for each asked person, showing that person's own ids."""
     asked = people[people["asked"].astype(bool)]
-    return asked.assign(outcome=str(outcome), reason=str(reason))[list(MATCH_COLUMNS)]
+    own = asked[["dynamics_table", "dynamics_id"]].mask(asked["is_marketo"].astype(bool))
+    return asked.assign(**own).assign(outcome=str(outcome), reason=str(reason))[list(MATCH_COLUMNS)]
 
 
 @dataclass(frozen=True, slots=True)

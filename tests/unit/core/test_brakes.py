@@ -1,0 +1,107 @@
+"""Each brake trips when it should, and not otherwise."""
+
+from __future__ import annotations
+
+import pytest
+
+from include.errors import ConfigError
+from include.person_sync.core.brakes import (
+    BRAKES,
+    BrakeSettings,
+    DirectionCounts,
+    Limit,
+    PlanCounts,
+    SideSizes,
+    count_plan,
+    evaluate,
+    tripped,
+)
+from include.person_sync.core.fields import Table
+from include.person_sync.core.merge import merge
+from include.person_sync.core.plan import Direction, build_changes
+from tests.unit.core.build import effective, frame
+from tests.unit.core.test_plan import links
+
+SETTINGS = BrakeSettings()
+MANY = DirectionCounts(changed=20_000, created=20_000, emptied=20_000)
+TRIPPING = {
+    **{f"{kind}_to_dynamics": PlanCounts(10**6, to_dynamics=MANY) for kind in ("changed", "created", "emptied")},
+    **{f"{kind}_to_marketo": PlanCounts(10**6, to_marketo=MANY) for kind in ("changed", "created", "emptied")},
+    "dynamics_shrank": PlanCounts(10, dynamics=SideSizes(now=1_000, before=2_000)),
+    "marketo_shrank": PlanCounts(10, marketo=SideSizes(now=1_000, before=2_000)),
+    "map_changed": PlanCounts(10, map_digest="new", base_map_digest="old"),
+}
+
+
+@pytest.mark.parametrize("name", BRAKES)
+def test_brake_trips_and_can_be_overridden_by_its_name(name: str) -> None:
+    """Every brake there is stops a run, says what to do, and lets it pass when named."""
+    counts = TRIPPING[name]
+    stopping = {verdict.name: verdict for verdict in evaluate(counts, SETTINGS)}
+
+    assert name in stopping
+    assert f"--override {name}" in stopping[name].remedy
+    assert name not in {verdict.name for verdict in evaluate(counts, SETTINGS, [name])}
+    assert name in {verdict.name for verdict in tripped(counts, SETTINGS)}
+
+
+def test_small_database_does_not_trip_on_a_few_edits() -> None:
+    """Below the floor no share counts."""
+    counts = PlanCounts(50, DirectionCounts(changed=50, emptied=5), DirectionCounts(changed=5, created=20))
+
+    assert evaluate(counts, SETTINGS) == []
+
+
+def test_share_trips_above_the_floor() -> None:
+    """Four in ten of a middling database is too much, three in ten is not."""
+    assert evaluate(PlanCounts(1_000, DirectionCounts(changed=300)), SETTINGS) == []
+    assert [v.name for v in evaluate(PlanCounts(1_000, DirectionCounts(changed=400)), SETTINGS)] == [
+        "changed_to_dynamics"
+    ]
+
+
+def test_first_run_is_exempt_from_counting_people() -> None:
+    """The first run touches everybody, and is meant to."""
+    counts = PlanCounts(0, MANY, MANY, map_digest="a", base_map_digest="b")
+
+    assert evaluate(counts, SETTINGS) == []
+
+
+def test_growing_side_and_unchanged_map_let_the_run_pass() -> None:
+    """More people than before, and the same map, are no reason to stop."""
+    counts = PlanCounts(10, dynamics=SideSizes(now=5_000, before=10), map_digest="a", base_map_digest="a")
+
+    assert evaluate(counts, SETTINGS) == []
+
+
+def test_override_of_an_unknown_brake_names_the_valid_ones() -> None:
+    """A mistyped override is an error, not a silent no."""
+    with pytest.raises(ConfigError, match="changed_to_dynamics, changed_to_marketo"):
+        evaluate(PlanCounts(10), SETTINGS, ["chnaged"])
+
+
+def test_limit_refuses_nonsense() -> None:
+    """A share is a part of one."""
+    with pytest.raises(ConfigError):
+        Limit(share=30, number=1, floor=1)
+
+
+def test_message_says_what_was_seen_and_what_is_usual() -> None:
+    """A person can judge from the message alone."""
+    verdict = evaluate(PlanCounts(1_000, DirectionCounts(changed=400)), SETTINGS)[0]
+
+    assert "change 400 people in Dynamics, with 1000 linked" in verdict.message
+    assert "30% once above 100" in verdict.limit
+
+
+def test_count_plan_counts_people_not_fields() -> None:
+    """Two fields emptied of one person are one person changed and emptied."""
+    fields = (effective("last_name"), effective("email"))
+    base = frame({1: {"last_name": "a", "email": "b"}, 2: {"last_name": "a", "email": None}})
+    marketo = frame({1: {"last_name": None, "email": None}, 2: {"last_name": "x", "email": None}})
+    plan = build_changes(merge(base, marketo, base, fields, Table.CONTACT), links(None, 1, 2), {Table.CONTACT: fields})
+
+    counts = count_plan(plan)
+
+    assert counts[Direction.TO_DYNAMICS] == DirectionCounts(changed=2, created=0, emptied=1)
+    assert counts[Direction.TO_MARKETO] == DirectionCounts()
