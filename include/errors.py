@@ -42,7 +42,8 @@ class SyncError(Exception):
     Root of the tree.
 
     `exit_code` is what the command line returns for it. `remedy` is one sentence saying what to do next,
-    `request_id` the vendor's id of the failing request where there was one.
+    `request_id` the vendor's id of the failing request where there was one. `details` may gain what a program wants to
+    know besides, such as the summary of the run that failed.
     """
 
     exit_code: ClassVar[int] = 1
@@ -52,6 +53,7 @@ class SyncError(Exception):
         self.message = message
         self.remedy = remedy
         self.request_id = request_id
+        self.details: dict[str, object] = {}
 
     def __str__(self) -> str:
         """Message, then the request id, then the remedy: the order in which a reader needs them."""

@@ -1,0 +1,115 @@
+"""
+### Marketo and Dynamics in step.
+
+Every 5 minutes: read what changed in both systems, merge it field by field against what both last agreed on, and write
+each change to the other side. Where both changed the same field, Marketo wins for leads and Dynamics for contacts.
+
+| stage | what it does | what it writes |
+|---|---|---|
+| open_run | takes the lease, refreshes the schemas, checks the API budget | nothing |
+| extract_marketo, extract_dynamics | read the change feeds and current values | staging files |
+| reconcile | pairs newcomers, merges, plans | the plan, before any write |
+| guard | trips a brake when the plan looks wrong | nothing |
+| apply_dynamics, apply_marketo | carry out the plan, batch by batch | both systems |
+| commit | makes the outcome true in one transaction | the state database |
+| report | writes refusals into Marketo's activity log | activities |
+
+Any task may be cleared and run again. A run that died is settled by the next one. A **backfill** re-examines everybody
+who was touched in its interval, with today's values. To try something out, trigger with `dry_run`.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, TriggerRule, chain
+
+from person_sync_airflow.alerts import FailureAlert
+from person_sync_airflow.retries import HonourRetryAfter
+from person_sync_airflow.settings import alert_settings
+from person_sync_airflow.stages import OpenRunOperator, SyncStageOperator
+
+with DAG(
+    dag_id="person_sync",
+    description="Keeps Marketo people and Dynamics contacts and leads in step, in both directions",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("*/5 * * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=timedelta(hours=4),
+    tags=["person-sync", "marketo", "dynamics-365"],
+    render_template_as_native_obj=True,
+    default_args={
+        "owner": "data-engineering",
+        "retries": 3,
+        "retry_delay": timedelta(seconds=30),
+        "retry_policy": HonourRetryAfter(),
+        "on_failure_callback": [FailureAlert(alert_settings())],
+    },
+    params={
+        "dry_run": Param(False, type="boolean", title="Dry run", description="Plan everything, write nothing."),
+        "mode": Param(
+            "incremental",
+            type="string",
+            enum=["incremental", "window", "people"],
+            title="Mode",
+            description="incremental: since the last run. window: the run's data interval. people: the ids below.",
+        ),
+        "marketo_ids": Param(
+            [], type="array", items={"type": "integer"}, title="Marketo ids", description="For mode people."
+        ),
+        "dynamics_ids": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Dynamics ids",
+            description="Contacts or leads, for mode people.",
+        ),
+        "override": Param(
+            [],
+            type="array",
+            items={"type": "string"},
+            title="Override brakes",
+            description="Names of brakes to lift for this one run; recorded with who asked.",
+        ),
+    },
+) as dag:
+    open_run = OpenRunOperator(
+        task_id="open_run",
+        plan_only="{{ params.dry_run }}",
+        mode="{{ params.mode }}",
+        marketo_ids="{{ params.marketo_ids }}",
+        dynamics_ids="{{ params.dynamics_ids }}",
+        override="{{ params.override }}",
+    )
+    run_id = open_run.output
+    extract_marketo = SyncStageOperator(task_id="extract_marketo", stage="extract_marketo", sync_run_id=run_id)
+    extract_dynamics = SyncStageOperator(task_id="extract_dynamics", stage="extract_dynamics", sync_run_id=run_id)
+    reconcile = SyncStageOperator(
+        task_id="reconcile",
+        stage="reconcile",
+        sync_run_id=run_id,
+        references=[extract_marketo.output, extract_dynamics.output],
+    )
+    guard = SyncStageOperator(task_id="guard", stage="guard", sync_run_id=run_id, references=[reconcile.output])
+    apply_dynamics = SyncStageOperator(task_id="apply_dynamics", stage="apply_dynamics", sync_run_id=run_id)
+    apply_marketo = SyncStageOperator(task_id="apply_marketo", stage="apply_marketo", sync_run_id=run_id)
+    commit = SyncStageOperator(
+        task_id="commit",
+        stage="commit",
+        sync_run_id=run_id,
+        references=[reconcile.output],
+        outlets=[Asset("person_sync")],
+    )
+    report = SyncStageOperator(
+        task_id="report", stage="report", sync_run_id=run_id, trigger_rule=TriggerRule.NONE_FAILED
+    )
+    close_run = SyncStageOperator(task_id="close_run", stage="close_run", sync_run_id=run_id).as_teardown(
+        setups=open_run
+    )
+
+    chain(
+        open_run, [extract_marketo, extract_dynamics], reconcile, guard, apply_dynamics, apply_marketo, commit, report
+    )
+    report >> close_run

@@ -1,0 +1,258 @@
+"""
+The command line: every DAG's twin, without Airflow.
+
+Logs go to standard error; with `--json` standard output is one JSON object. Exit codes: 0 done, 1 unexpected, 3 stopped
+by a brake, 4 configuration, 5 quota, 6 another run holds the lease.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from include.errors import ConfigError, SafetyStop, SyncError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from include.person_sync.stages.context import SyncContext
+
+EXIT_DONE, EXIT_UNEXPECTED, EXIT_CONFIGURATION = 0, 1, 4
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(asctime)s %(levelname)s %(message)s",
+    )
+    command: Callable[[argparse.Namespace], tuple[dict[str, Any], str, int]] = options.command
+    try:
+        result, text, code = command(options)
+    except SyncError as error:
+        result, text, code = failure(error), f"{type(error).__name__}: {error}", error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:
+        logging.getLogger(__name__).exception("unexpected error")
+        result = {"status": "failed", "error": {"type": type(error).__name__, "message": "unexpected; see the log"}}
+        text, code = "unexpected error; see the log", EXIT_UNEXPECTED
+    write(json.dumps(result, default=str) if options.json else text, failed=code != EXIT_DONE and not options.json)
+    return code
+
+
+def write(text: str, *, failed: bool) -> None:
+    """Write a command's answer: to standard output, or as an error for a person."""
+    stream = sys.stderr if failed else sys.stdout
+    stream.write(text + "\n")
+
+
+def failure(error: SyncError) -> dict[str, Any]:
+    """Return an error as the JSON a program can act on."""
+    result: dict[str, Any] = {
+        "status": "stopped" if isinstance(error, SafetyStop) else "failed",
+        "error": {
+            "type": type(error).__name__,
+            "message": error.message,
+            "remedy": error.remedy,
+            "request_id": error.request_id,
+        },
+    }
+    if isinstance(error, SafetyStop):
+        result["brake"] = error.brake
+    return {**error.details, **result}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print one JSON object on standard output and nothing else")
+    shared.add_argument("--verbose", action="store_true", help="log each request (ids only)")
+    parser = argparse.ArgumentParser(
+        prog="person-sync", description="Two-way sync of Marketo people and Dynamics 365 contacts and leads."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    add_setup(commands, shared)
+    add_cycle(commands, shared)
+    add_create(commands, shared)
+    add_history(commands, shared)
+    return parser
+
+
+def add_setup(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add `setup`."""
+    setup = commands.add_parser(
+        "setup", parents=[shared], help="provision the custom fields and check both systems; safe to repeat"
+    )
+    setup.add_argument("--check", action="store_true", help="check only, change nothing")
+    setup.add_argument(
+        "--provision", action="append", default=[], metavar="FIELD|all",
+        help="also create the Marketo custom field of this mapped field; repeatable. Such fields can never be deleted",
+    )  # fmt: skip
+    setup.set_defaults(command=run_setup_command)
+
+
+def add_cycle(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add `cycle`."""
+    cycle = commands.add_parser(
+        "cycle", parents=[shared], help="run one cycle: extract both sides, reconcile, apply, commit"
+    )
+    cycle.add_argument("--dry-run", action="store_true", help="show the whole plan and write nothing")
+    cycle.add_argument(
+        "--mode",
+        choices=["incremental", "window", "people"],
+        default=None,
+        help="how people are chosen (default: incremental)",
+    )
+    cycle.add_argument(
+        "--from", dest="start", type=moment, metavar="TIME", help="beginning of a window, ISO 8601 with zone"
+    )
+    cycle.add_argument("--to", dest="end", type=moment, metavar="TIME", help="end of a window, exclusive")
+    cycle.add_argument(
+        "--marketo-id",
+        type=int,
+        action="append",
+        default=[],
+        help="a Marketo person; repeatable; implies --mode people",
+    )
+    cycle.add_argument(
+        "--dynamics-id", action="append", default=[], help="a contact or lead; repeatable; implies --mode people"
+    )
+    cycle.add_argument(
+        "--override",
+        action="append",
+        default=[],
+        metavar="BRAKE",
+        help="lift a brake for this run; repeatable; recorded",
+    )
+    cycle.set_defaults(command=run_cycle_command)
+
+
+def add_create(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add `create`."""
+    create = commands.add_parser(
+        "create", parents=[shared], help="create Marketo people in Dynamics now, unless they are there already"
+    )
+    create.add_argument("--marketo-id", type=int, action="append", required=True, help="a Marketo person; repeatable")
+    create.add_argument(
+        "--as", dest="table", choices=["lead", "contact"], default="lead", help="which table (default: lead)"
+    )
+    create.add_argument("--owner", metavar="EMAIL", help="e-mail of the Dynamics user who is to own the row")
+    create.set_defaults(command=run_create_command)
+
+
+def add_history(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add `history`."""
+    history = commands.add_parser(
+        "history", parents=[shared], help="every field change of one person: base, both sides, rule, winner, answer"
+    )
+    history.add_argument("--marketo-id", type=int, help="the Marketo person")
+    history.add_argument("--dynamics-id", help="the contact or lead")
+    history.set_defaults(command=run_history_command)
+
+
+def moment(text: str) -> datetime:
+    """Return an ISO time as aware UTC; a time without a zone is refused."""
+    try:
+        parsed = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an ISO 8601 time") from error
+    if parsed.tzinfo is None:
+        raise argparse.ArgumentTypeError(f"{text!r} has no zone; write 2026-05-02T07:30:00Z")
+    return parsed.astimezone(UTC)
+
+
+def context() -> SyncContext:
+    """Return the surroundings of a run, from the environment."""
+    from include.person_sync.stages.context import context_from_environment
+
+    return context_from_environment(process=os.getpid())
+
+
+def run_setup_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Provision and check."""
+    from include.person_sync.stages.setup import run_setup
+
+    provision: Any = "all" if "all" in options.provision else options.provision
+    report = run_setup(context(), provision=provision, check_only=options.check)
+    return report.as_json(), report.as_text(), EXIT_DONE if report.ok else EXIT_CONFIGURATION
+
+
+def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Run one cycle."""
+    from include.person_sync.stages.cycle import run_cycle
+    from include.person_sync.stages.request import Mode, RunRequest
+
+    implied = (
+        Mode.PEOPLE
+        if options.marketo_id or options.dynamics_id
+        else Mode.WINDOW
+        if options.start or options.end
+        else Mode.INCREMENTAL
+    )
+    request = RunRequest(
+        mode=Mode(options.mode) if options.mode else implied,
+        dry_run=options.dry_run,
+        start=options.start,
+        end=options.end,
+        marketo_ids=tuple(options.marketo_id),
+        dynamics_ids=tuple(one.lower() for one in options.dynamics_id),
+        overrides=tuple(options.override),
+        origin=origin(),
+    )
+    summary = run_cycle(context(), request)
+    return summary, summary_text(summary), EXIT_DONE
+
+
+def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Create people in Dynamics now."""
+    from include.person_sync.stages.cycle import run_cycle
+    from include.person_sync.stages.request import Mode, RunRequest
+
+    wish = f"{options.table} owner={options.owner}" if options.owner else options.table
+    request = RunRequest(mode=Mode.PEOPLE, marketo_ids=tuple(options.marketo_id), create_as=wish, origin=origin())
+    summary = run_cycle(context(), request, kind="create")
+    return summary, summary_text(summary), EXIT_DONE
+
+
+def run_history_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Show what happened to one person."""
+    from include.person_sync.stages.dry_run import records
+
+    if (options.marketo_id is None) == (options.dynamics_id is None):
+        raise ConfigError("history needs one person.", remedy="give either --marketo-id or --dynamics-id.")
+    dynamics_id = options.dynamics_id.lower() if options.dynamics_id else None
+    frame = context().store.history(marketo_id=options.marketo_id, dynamics_id=dynamics_id)
+    entries = records(frame)
+    return {"history": entries}, frame.to_string(index=False) if entries else "no change on record", EXIT_DONE
+
+
+def origin() -> dict[str, str]:
+    """Return who started the run, as far as the operating system knows."""
+    import getpass
+    import socket
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return {"by": user, "host": socket.gethostname(), "through": "command line"}
+
+
+def summary_text(summary: dict[str, Any]) -> str:
+    """Return a run's summary for a person at a terminal."""
+    from include.person_sync.stages.dry_run import plan_table
+
+    lines = [f"{summary['run_id']}: {summary['status']}"]
+    lines += [plan_table(summary["plan"])] if "plan" in summary else []
+    for direction, counted in summary["counts"].items():
+        lines.append(f"  {direction}: " + ", ".join(f"{name} {count}" for name, count in counted.items()))
+    lines.append("  API calls: " + ", ".join(f"{system} {count}" for system, count in summary["api_calls"].items()))
+    return "\n".join(lines)

@@ -1,0 +1,101 @@
+"""
+The control fields: identity and requests, kept in Marketo custom fields beside the mapped ones.
+
+They travel in the same plan as mapped fields but have no base: what they should hold follows from the link.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from include.person_sync.core.values import TEXT_DTYPE
+
+if TYPE_CHECKING:
+    from include.person_sync.config.settings import CustomFields
+
+DYNAMICS_ID, DYNAMICS_TYPE = "dynamics_id", "dynamics_type"
+IS_DELETED, REQUEST = "dynamics_is_deleted", "sync_to_dynamics"
+CONTROL_FIELDS = (DYNAMICS_ID, DYNAMICS_TYPE, IS_DELETED, REQUEST)
+CONTROL_RULE = "control"
+
+
+def rest_names(names: CustomFields) -> dict[str, str]:
+    """Return the REST name of each control field."""
+    return {
+        DYNAMICS_ID: names.dynamics_id,
+        DYNAMICS_TYPE: names.dynamics_type,
+        IS_DELETED: names.dynamics_is_deleted,
+        REQUEST: names.sync_to_dynamics,
+    }
+
+
+def wire_value(field: str, planned: str | float | None) -> object:
+    """Return the JSON value of a control field for Marketo."""
+    if not isinstance(planned, str):
+        return None
+    return planned == "true" if field == IS_DELETED else planned
+
+
+def control_decisions(
+    pairs: pd.DataFrame, people: pd.DataFrame, names: CustomFields, *, fulfilled: pd.Series
+) -> pd.DataFrame:
+    """
+    Return what the control fields of living pairs must become, as decisions (see core.merge), only where they differ.
+
+    `pairs`: link_id, marketo_id, dynamics_table, dynamics_id. `people`: index marketo_id, columns by REST name; a
+    person not in it (yet to be created) holds nothing. `fulfilled`: True per pair whose request this run fulfils, so
+    that it is cleared and may be set again later.
+    """
+    rest = rest_names(names)
+    now = people.reindex(pairs["marketo_id"].astype("Int64")).set_axis(pairs.index)
+    current: dict[str, pd.Series] = {field: now[name] if name in now else empty(pairs) for field, name in rest.items()}
+    deleted = current[IS_DELETED].str.lower() == "true"
+    wanted = {
+        DYNAMICS_ID: (pairs["dynamics_id"], current[DYNAMICS_ID].str.lower() != pairs["dynamics_id"]),
+        DYNAMICS_TYPE: (pairs["dynamics_table"], current[DYNAMICS_TYPE].str.lower() != pairs["dynamics_table"]),
+        IS_DELETED: (empty(pairs).fillna("false"), deleted),
+        REQUEST: (empty(pairs), fulfilled & current[REQUEST].notna()),
+    }
+    rows = [
+        decision_rows(pairs.loc[differs, "link_id"], field, current[field][differs], planned[differs])
+        for field, (planned, differs) in wanted.items()
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def deletion_decisions(links: pd.DataFrame) -> pd.DataFrame:
+    """
+    Return what the control fields of links become whose Dynamics row was deleted: flagged, and free for a new request.
+    """
+    nothing = empty(links)
+    flagged = nothing.fillna("true")
+    rows = [
+        decision_rows(links["link_id"], IS_DELETED, nothing, flagged),
+        decision_rows(links["link_id"], REQUEST, nothing, nothing),
+    ]
+    return pd.concat(rows, ignore_index=True)
+
+
+def empty(frame: pd.DataFrame) -> pd.Series:
+    """Return an empty text column for the rows of `frame`."""
+    return pd.Series(None, index=frame.index, dtype=TEXT_DTYPE)
+
+
+def decision_rows(link_ids: pd.Series, field: str, current: pd.Series, planned: pd.Series) -> pd.DataFrame:
+    """Return decisions to write one control field to Marketo."""
+    return pd.DataFrame(
+        {
+            "link_id": link_ids.to_numpy(),
+            "field": field,
+            "outcome": "to_marketo",
+            "winner": np.nan,
+            "base": np.nan,
+            "marketo": current.to_numpy(),
+            "dynamics": np.nan,
+            "planned": planned.to_numpy(),
+            "rule": CONTROL_RULE,
+        }
+    ).astype(dict.fromkeys(("field", "outcome", "winner", "base", "marketo", "dynamics", "planned", "rule"), "str"))

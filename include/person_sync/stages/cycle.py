@@ -1,0 +1,70 @@
+"""One whole run without Airflow: the same stages in the same order as the DAG."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from include.errors import SafetyStop, SyncError
+from include.person_sync.stages.apply_dynamics import apply_dynamics
+from include.person_sync.stages.apply_marketo import apply_marketo
+from include.person_sync.stages.commit import commit
+from include.person_sync.stages.dry_run import describe_plan
+from include.person_sync.stages.extract_dynamics import extract_dynamics
+from include.person_sync.stages.extract_marketo import extract_marketo
+from include.person_sync.stages.guard import guard
+from include.person_sync.stages.open_run import open_run
+from include.person_sync.stages.reconcile import reconcile
+from include.person_sync.stages.report import report, summary_of
+from include.person_sync.state import RunStatus
+
+if TYPE_CHECKING:
+    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.stages.request import RunRequest
+
+log = logging.getLogger(__name__)
+
+
+def new_run_id(ctx: SyncContext, kind: str) -> str:
+    """Return an id for a run started by hand: kind, UTC time, and some randomness."""
+    return f"{kind}__{ctx.now():%Y-%m-%dT%H:%M:%S}__{secrets.token_hex(3)}"
+
+
+def run_cycle(ctx: SyncContext, request: RunRequest, *, kind: str = "cycle") -> dict[str, Any]:
+    """
+    Run one cycle and return its summary (run_id, status, counts, api_calls; `plan` for a dry run).
+
+    Raises what the stages raise, after noting it on the run and giving the lease back.
+    """
+    run_id = new_run_id(ctx, kind)
+    try:
+        open_run(ctx, run_id, request, kind=kind)
+        manifest = reconcile(ctx, run_id, extract_marketo(ctx, run_id), extract_dynamics(ctx, run_id))
+        guard(ctx, run_id, manifest)
+        if request.dry_run:
+            return describe_plan(ctx, run_id, manifest)
+        apply_dynamics(ctx, run_id)
+        apply_marketo(ctx, run_id)
+        commit(ctx, run_id, manifest)
+        return report(ctx, run_id)
+    except BaseException as error:
+        note_failure(ctx, run_id, error)
+        raise
+    finally:
+        if not request.dry_run:
+            ctx.release_lease(run_id)
+
+
+def note_failure(ctx: SyncContext, run_id: str, error: BaseException) -> None:
+    """Note on the run how it ended; never hides the error itself."""
+    status = RunStatus.STOPPED if isinstance(error, SafetyStop) else RunStatus.FAILED
+    text = str(error) if isinstance(error, SyncError) else type(error).__name__
+    brake = error.brake if isinstance(error, SafetyStop) else None
+    try:
+        if ctx.store.run(run_id) is not None:
+            ctx.store.finish_run(run_id, status, error=text, brake=brake, api_calls=ctx.api_calls())
+            if isinstance(error, SyncError):
+                error.details = summary_of(ctx, run_id)
+    except SyncError:
+        log.exception("the end of run %s could not be noted", run_id)

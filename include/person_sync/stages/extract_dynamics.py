@@ -1,0 +1,204 @@
+"""
+Stage extract_dynamics: which contacts and leads changed in Dynamics, with their values.
+
+Change tracking gives whole rows, and with the first request the whole table. Names behind lookups (owner, account) are
+not part of it and are read beside it, since annotations may not be asked for together with tracking. Source: Dataverse
+developer guide, "Use change tracking to synchronize data with external systems".
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from include.dynamics import FeedExpired
+from include.person_sync.core.values import UNREADABLE
+from include.person_sync.stages.knowledge import TABLES, Knowledge, load_knowledge
+from include.person_sync.stages.request import Mode, RunRequest
+from include.person_sync.stages.staging import RunFolder, text_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from include.person_sync.core.fields import ColumnSource, Table
+    from include.person_sync.stages.context import SyncContext
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class TableExtract:
+    """What one table's feed told: staged parts, deletions seen, how the feed was taken up, and its next delta link."""
+
+    parts: list[str] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    rows: int = 0
+    resumed: str = ""
+    watermark: dict[str, Any] | None = None
+
+
+def watermark_name(table: Table) -> str:
+    """Return the name under which a table's delta link is stored."""
+    return f"dynamics.{table.value}"
+
+
+def extract_dynamics(ctx: SyncContext, run_id: str) -> str:
+    """
+    Write the current values of every row Dynamics' feeds name, per table, and return the manifest's reference.
+
+    Staged frame: `dynamics_id`, `version` (ETag), the selected columns and one column per lookup field (the name behind
+    it), all text. Sends reads only. An expired delta link is no error: the table is read in full, and the manifest says
+    so.
+    """
+    request = RunRequest.from_json(dict(ctx.store.require_run(run_id).params))
+    knowledge = load_knowledge(ctx)
+    folder = RunFolder(ctx.staging, run_id)
+    manifest: dict[str, Any] = {"tables": {}}
+    for table in TABLES:
+        extract = extract_table(ctx, request, knowledge, table, folder)
+        manifest["tables"][table.value] = vars(extract)
+        log.info(
+            "dynamics %s: %d rows touched, %d deleted (feed %s)",
+            table.value, extract.rows, len(extract.deleted), extract.resumed or request.mode,
+        )  # fmt: skip
+    manifest["api_calls"] = ctx.api_calls()["dynamics"]
+    return folder.write_manifest("dynamics", manifest)
+
+
+def extract_table(
+    ctx: SyncContext, request: RunRequest, knowledge: Knowledge, table: Table, folder: RunFolder
+) -> TableExtract:
+    """Stage one table's rows: those of the feed, of a window or by id, and those left over by earlier runs."""
+    extract = TableExtract()
+    names = LookupNames(ctx)
+    for number, rows in enumerate(pages_of(ctx, request, knowledge, table, extract)):
+        frame = rows_frame(rows, knowledge, table, names)
+        extract.rows += len(frame)
+        extract.parts.append(folder.write_frame(f"dynamics-{table.value}-{number:04d}", frame))
+    left_over = sorted(rows_left_over(ctx, table))
+    if left_over:
+        rows = ctx.dynamics.rows_by_id(table.value, left_over, knowledge.columns[table])
+        frame = rows_frame(rows, knowledge, table, names)
+        extract.rows += len(frame)
+        extract.parts.append(folder.write_frame(f"dynamics-{table.value}-left-over", frame))
+    return extract
+
+
+def pages_of(
+    ctx: SyncContext, request: RunRequest, knowledge: Knowledge, table: Table, extract: TableExtract
+) -> Iterator[list[dict[str, Any]]]:
+    """Return pages of raw rows for the request."""
+    columns = knowledge.columns[table]
+    if request.mode is Mode.PEOPLE:
+        ids = ids_asked_for(ctx, request, table)
+        if ids:
+            yield ctx.dynamics.rows_by_id(table.value, ids, columns)
+    elif request.mode is Mode.WINDOW and request.start and request.end:
+        yield from ctx.dynamics.rows_modified_between(table.value, columns, request.start, request.end)
+    else:
+        yield from tracked_pages(ctx, knowledge, table, extract)
+
+
+def tracked_pages(
+    ctx: SyncContext, knowledge: Knowledge, table: Table, extract: TableExtract
+) -> Iterator[list[dict[str, Any]]]:
+    """
+    Return the pages of change tracking since the stored delta link; note the next link and the deletions in `extract`.
+
+    The link carries its own `$select`: when other columns are wanted now, the table is read in full once.
+    """
+    columns = knowledge.columns[table]
+    stored = ctx.store.watermarks().get(watermark_name(table))
+    if stored and list(stored.get("columns", [])) == list(columns):
+        extract.resumed = "delta"
+        try:
+            yield from consume(ctx, table, columns, stored["delta_link"], extract)
+        except FeedExpired as error:
+            log.warning(
+                "dynamics %s: the delta link can't be continued (%s); reading the table in full", table.value, error
+            )
+            extract.resumed = "expired"
+        else:
+            return
+    else:
+        extract.resumed = "columns changed" if stored else "first"
+    extract.deleted.clear()
+    yield from consume(ctx, table, columns, None, extract)
+
+
+def consume(
+    ctx: SyncContext, table: Table, columns: tuple[str, ...], delta_link: str | None, extract: TableExtract
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of each page and note deletions and the delta link of the last."""
+    for page in ctx.dynamics.track_changes(
+        table.value, columns, delta_link=delta_link, page_size=ctx.settings.dynamics.page_size
+    ):
+        extract.deleted += [one.lower() for one in page.deleted]
+        if page.delta_link:
+            extract.watermark = {"delta_link": page.delta_link, "columns": list(columns)}
+        if page.rows:
+            yield page.rows
+
+
+def ids_asked_for(ctx: SyncContext, request: RunRequest, table: Table) -> list[str]:
+    """Return the row ids a `people` run is about: those given, and those linked to the Marketo ids given."""
+    links = ctx.store.load_links(marketo_ids=list(request.marketo_ids))
+    linked = links.loc[links["dynamics_table"] == table.value, "dynamics_id"]
+    return sorted({*map(str.lower, request.dynamics_ids), *linked})
+
+
+def rows_left_over(ctx: SyncContext, table: Table) -> set[str]:
+    """
+    Return row ids that must be looked at besides the feed's: left to this run, or part of a run that died before its
+    commit.
+    """
+    frames = [ctx.store.links_to_recheck(), ctx.store.unsettled()]
+    ids = pd.concat([one.loc[one["dynamics_table"] == table.value, "dynamics_id"] for one in frames]).dropna()
+    return set(ids.unique())
+
+
+def rows_frame(rows: list[dict[str, Any]], knowledge: Knowledge, table: Table, names: LookupNames) -> pd.DataFrame:
+    """
+    Return raw rows as a text frame with id, version, columns and the names behind lookups; the last row per id counts.
+    """
+    key = f"{table.value}id"
+    columns = {key: "dynamics_id", "@odata.etag": "version", **{name: name for name in knowledge.columns[table]}}
+    frame = text_frame(rows, columns)
+    frame["dynamics_id"] = frame["dynamics_id"].str.lower()
+    frame = frame.drop_duplicates("dynamics_id", keep="last", ignore_index=True)
+    for one in knowledge.fields(table):
+        source = one.field.source(table)
+        if source and source.is_lookup:
+            frame[one.name] = names.resolve(frame[source.column], source)
+    return frame
+
+
+class LookupNames:
+    """Names behind lookup ids, read once per run and table of the lookup."""
+
+    def __init__(self, ctx: SyncContext) -> None:
+        self._ctx = ctx
+        self._known: dict[tuple[str, str], dict[str, str | None]] = {}
+
+    def resolve(self, ids: pd.Series, source: ColumnSource) -> pd.Series:
+        """
+        Return the text behind a lookup column; empty where the lookup is empty, unreadable where its row can't be read.
+
+        A customer lookup may point to a contact instead of an account: not found among accounts, its name is unknown,
+        not empty.
+        """
+        ids = ids.str.lower()
+        known = self._names(source.lookup_table or "", source.lookup_column or "", set(ids.dropna().unique()))
+        resolved = ids.map(lambda one: known.get(one, UNREADABLE), na_action="ignore")
+        return resolved.astype("str")
+
+    def _names(self, table: str, column: str, ids: Iterable[str]) -> dict[str, str | None]:
+        known = self._known.setdefault((table, column), {})
+        missing = sorted(set(ids) - set(known))
+        if missing:
+            rows = self._ctx.dynamics.rows_by_id(table, missing, [column])
+            known.update({str(row[f"{table}id"]).lower(): row.get(column) for row in rows})
+        return known

@@ -1,0 +1,246 @@
+"""
+Stage extract_marketo: who changed in Marketo, and what their values are now.
+
+The feeds only tell *which* person changed; values are read again, since the change log writes them in other formats and
+order within a second is not promised. Source: Marketo developer guide, "Activities" (Change Data Value, Merge Leads,
+Delete Lead) and "Paging tokens".
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from include.person_sync.core.resume import FeedPosition, Resume, advance, choose_resume
+from include.person_sync.stages.knowledge import Knowledge, load_knowledge
+from include.person_sync.stages.request import Mode, RunRequest
+from include.person_sync.stages.staging import RunFolder, text_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from include.marketo import FeedPage
+    from include.person_sync.stages.context import SyncContext
+
+log = logging.getLogger(__name__)
+
+WATERMARK = "marketo"
+CHANGES, EVENTS, DELETES = "leadchanges", "activities", "deletedleads"
+FEEDS = (CHANGES, EVENTS, DELETES)
+NEW_LEAD, CHANGE_SCORE, MERGE_LEADS = 12, 22, 32
+PAGES_PER_PART = 20
+
+
+@dataclass
+class Touched:
+    """What the feeds told: people to read, deletions and merges seen, and where to take the feeds up next time."""
+
+    ids: set[int] = field(default_factory=set)
+    deleted: set[int] = field(default_factory=set)
+    merged: dict[int, int] = field(default_factory=dict)
+    position: FeedPosition | None = None
+    resumed: str = ""
+
+
+def extract_marketo(ctx: SyncContext, run_id: str) -> str:
+    """
+    Write the current values of everybody Marketo's feeds name, and return the manifest's reference.
+
+    Staged frame: `marketo_id` int64, then one text column per REST name (mapped and control fields). Sends reads only.
+    Raises RetryableError, QuotaExhausted or ConfigError of the client.
+    """
+    request = RunRequest.from_json(dict(ctx.store.require_run(run_id).params))
+    knowledge = load_knowledge(ctx)
+    touched = touched_people(ctx, request, knowledge)
+    touched.ids |= people_left_over(ctx)
+    touched.ids -= touched.deleted | set(touched.merged)
+    folder = RunFolder(ctx.staging, run_id)
+    parts = list(stage_people(ctx, folder, "marketo", read_people(ctx, knowledge, "id", sorted(touched.ids))))
+    if touched.resumed == Resume.FIRST:
+        parts += stage_people(ctx, folder, "marketo-requests", requested_people(ctx, knowledge))
+    log.info(
+        "marketo: %d people touched, %d deleted, %d merged (feeds %s)",
+        len(touched.ids), len(touched.deleted), len(touched.merged), touched.resumed or request.mode,
+    )  # fmt: skip
+    return folder.write_manifest(
+        "marketo",
+        {
+            "parts": parts,
+            "watermark": touched.position.as_json() if touched.position else None,
+            "resumed": touched.resumed,
+            "asked": sorted(touched.ids),
+            "deleted": sorted(touched.deleted),
+            "merged": {str(loser): winner for loser, winner in touched.merged.items()},
+            "api_calls": ctx.api_calls()["marketo"],
+        },
+    )
+
+
+def touched_people(ctx: SyncContext, request: RunRequest, knowledge: Knowledge) -> Touched:
+    """
+    Return whom the request is about: the feeds' people since the watermark, those of a past window, or the ids given.
+    """
+    if request.mode is Mode.PEOPLE:
+        return Touched(ids=set(request.marketo_ids))
+    if request.mode is Mode.WINDOW and request.start and request.end:
+        return people_in_window(ctx, knowledge, request.start, request.end)
+    return people_since_watermark(ctx, knowledge)
+
+
+def people_since_watermark(ctx: SyncContext, knowledge: Knowledge) -> Touched:
+    """
+    Read the three feeds from their watermark (see core.resume) and return what they told and the position reached.
+    """
+    overlap = timedelta(minutes=ctx.settings.overlap_minutes)
+    now = ctx.now()
+    stored = ctx.store.watermarks().get(WATERMARK)
+    position = FeedPosition.from_json(stored) if stored else None
+    resume = choose_resume(position, feeds=FEEDS, now=now, overlap=overlap)
+    start = position or FeedPosition(since=now)
+    if resume is Resume.CONTINUE:
+        tokens: Mapping[str, str] = start.tokens
+    else:
+        tokens = dict.fromkeys(FEEDS, ctx.marketo.paging_token(start.since - overlap))
+    touched = Touched(resumed=resume.value)
+    rows: dict[str, datetime] = {}
+    ends = {feed: consume(pages, touched, rows, known=start.seen) for feed, pages in feed_pages(ctx, knowledge, tokens)}
+    touched.position = advance(
+        start,
+        rows=rows,
+        tokens={feed: end for feed, end in ends.items() if end},
+        overlap=overlap,
+        overlapped_at=None if resume is Resume.CONTINUE else now,
+    )
+    return touched
+
+
+def people_in_window(ctx: SyncContext, knowledge: Knowledge, start: datetime, end: datetime) -> Touched:
+    """Return everybody the feeds name between two moments; no watermark moves."""
+    token = ctx.marketo.paging_token(start)
+    touched = Touched()
+    for _, pages in feed_pages(ctx, knowledge, dict.fromkeys(FEEDS, token)):
+        consume(pages, touched, {}, known={}, end=end)
+    return touched
+
+
+def feed_pages(
+    ctx: SyncContext, knowledge: Knowledge, tokens: Mapping[str, str]
+) -> Iterator[tuple[str, Iterator[FeedPage]]]:
+    """
+    Return each feed's pages from its token: changes of the mapped fields and requests, merges and scores, deletions.
+    """
+    fields = [*knowledge.marketo_names, ctx.settings.custom_fields.sync_to_dynamics]
+    types = [MERGE_LEADS, CHANGE_SCORE] if knowledge.scores else [MERGE_LEADS]
+    yield CHANGES, ctx.marketo.lead_changes(tokens[CHANGES], fields)
+    yield EVENTS, ctx.marketo.activities(tokens[EVENTS], types)
+    yield DELETES, ctx.marketo.deleted_leads(tokens[DELETES])
+
+
+def consume(
+    pages: Iterable[FeedPage],
+    touched: Touched,
+    rows: dict[str, datetime],
+    *,
+    known: Mapping[str, datetime],
+    end: datetime | None = None,
+) -> str:
+    """Add what a feed's pages tell to `touched` and `rows`; return the token behind the last page."""
+    token = ""
+    for page in pages:
+        token = page.next_token or token
+        fresh = [one for one in page.items if one.guid not in known and (end is None or one.at < end)]
+        rows.update({one.guid: one.at for one in page.items})
+        for one in fresh:
+            note_activity(one, touched)
+        if end is not None and page.items and all(one.at >= end for one in page.items):
+            break
+    return token
+
+
+def note_activity(activity: Any, touched: Touched) -> None:
+    """Add one activity's meaning to `touched`: a merge, a deletion, or simply a person to look at."""
+    if activity.type_id == MERGE_LEADS:
+        touched.ids.add(activity.lead_id)
+        touched.merged.update(dict.fromkeys(merge_losers(activity), activity.lead_id))
+    elif activity.type_id == 37:
+        touched.deleted.add(activity.lead_id)
+    else:
+        touched.ids.add(activity.lead_id)
+
+
+def merge_losers(activity: Any) -> list[int]:
+    """
+    Return the ids a merge activity says were merged away; a list or a text of ids, as different instances write it.
+    """
+    value = activity.attributes.get("merge ids", [])
+    items = value if isinstance(value, list) else str(value).strip("[]").replace(";", ",").split(",")
+    return [int(one) for one in items if str(one).strip().isdigit() and int(one) != activity.lead_id]
+
+
+def people_left_over(ctx: SyncContext) -> set[int]:
+    """
+    Return Marketo ids that must be looked at besides the feeds': left to this run, or part of a run that died before
+    its commit.
+    """
+    recheck = ctx.store.links_to_recheck()
+    unsettled = ctx.store.unsettled()
+    ids = pd.concat([recheck["marketo_id"], unsettled["marketo_id"]]).dropna()
+    return {int(one) for one in ids.unique()}
+
+
+def requested_people(ctx: SyncContext, knowledge: Knowledge) -> Iterator[list[dict[str, Any]]]:
+    """Return people who were asked for before the sync ever ran; the feeds would not tell of them."""
+    return read_people(ctx, knowledge, ctx.settings.custom_fields.sync_to_dynamics, ["lead", "contact"])
+
+
+def read_people(
+    ctx: SyncContext, knowledge: Knowledge, filter_type: str, values: list[Any]
+) -> Iterator[list[dict[str, Any]]]:
+    """Return pages of people by a searchable field, with every mapped and control field."""
+    if not values:
+        return iter(())
+    return ctx.marketo.leads_by(filter_type, values, person_columns(ctx, knowledge))
+
+
+def person_columns(ctx: SyncContext, knowledge: Knowledge) -> list[str]:
+    """Return the REST names read per person; id first."""
+    names = ctx.settings.custom_fields
+    control = [names.dynamics_id, names.dynamics_type, names.dynamics_is_deleted, names.sync_to_dynamics]
+    return ["id", *dict.fromkeys(["email", *knowledge.marketo_names, *control])]
+
+
+def people_frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    """Return people as a frame: `marketo_id` int64, one text column per REST name."""
+    frame = text_frame(rows, {name: name for name in columns}).rename(columns={"id": "marketo_id"})
+    return frame.astype({"marketo_id": "int64"})
+
+
+def stage_people(
+    ctx: SyncContext, folder: RunFolder, name: str, pages: Iterator[list[dict[str, Any]]]
+) -> Iterator[str]:
+    """Write pages of people as Parquet parts of bounded size and return their references."""
+    knowledge = load_knowledge(ctx)
+    columns = person_columns(ctx, knowledge)
+    yield from stage_pages(folder, name, pages, lambda rows: people_frame(rows, columns))
+
+
+def stage_pages(
+    folder: RunFolder,
+    name: str,
+    pages: Iterable[list[dict[str, Any]]],
+    build: Callable[[list[dict[str, Any]]], pd.DataFrame],
+) -> Iterator[str]:
+    """Gather pages into parts, so that memory holds one part and object storage not thousands of files."""
+    rows: list[dict[str, Any]] = []
+    number = 0
+    for count, page in enumerate(pages, start=1):
+        rows += page
+        if count % PAGES_PER_PART == 0:
+            yield folder.write_frame(f"{name}-{number:04d}", build(rows))
+            rows, number = [], number + 1
+    if rows:
+        yield folder.write_frame(f"{name}-{number:04d}", build(rows))

@@ -1,0 +1,112 @@
+"""Stage guard: stop before the first write when the plan does not look like an ordinary day."""
+
+from __future__ import annotations
+
+import logging
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+from include.errors import SafetyStop
+from include.person_sync.core.brakes import BrakeVerdict, PlanCounts, SideSizes, count_plan, evaluate, tripped
+from include.person_sync.core.plan import Direction, Plan
+from include.person_sync.stages.apply_marketo import BATCH
+from include.person_sync.stages.open_run import marketo_calls_today
+from include.person_sync.stages.request import Mode, RunRequest
+from include.person_sync.stages.staging import RunFolder
+from include.person_sync.state import RunStatus
+
+if TYPE_CHECKING:
+    from include.person_sync.stages.context import SyncContext
+
+log = logging.getLogger(__name__)
+
+API_BUDGET = "api_budget"
+FIELD_MAP = "field_map"
+
+
+def guard(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
+    """
+    Return True when the plan may be carried out, False for a dry run.
+
+    Raises SafetyStop naming the first brake that tripped and was not overridden; nothing has been written then.
+    Overrides are recorded on the run with who gave them.
+    """
+    run = ctx.store.require_run(run_id)
+    request = RunRequest.from_json(dict(run.params))
+    if run.status is RunStatus.COMMITTED:
+        return not request.dry_run
+    folder = RunFolder(ctx.staging, run_id)
+    manifest = folder.read_manifest(reconciled)
+    plan = Plan(folder.read_frames([manifest["changes"]]), folder.read_frames([manifest["values"]]))
+    counts = plan_counts(ctx, folder, manifest, plan, request)
+    if request.overrides:
+        ctx.store.update_run(run_id, overrides={"brakes": list(request.overrides), **request.origin})
+    verdicts = evaluate(counts, ctx.settings.brakes.limits(), set(request.overrides) - {API_BUDGET})
+    if API_BUDGET not in request.overrides:
+        verdicts += budget_verdicts(ctx, plan)
+    note_lifted(counts, ctx, request)
+    if request.dry_run:
+        for verdict in verdicts:
+            log.warning("a real run would stop: brake %s: %s", verdict.name, verdict.message)
+        return False
+    for verdict in verdicts:
+        log.error("brake %s: %s What to do: %s", verdict.name, verdict.message, verdict.remedy)
+    if verdicts:
+        first = verdicts[0]
+        raise SafetyStop(first.message, brake=first.name, remedy=first.remedy)
+    return True
+
+
+def plan_counts(
+    ctx: SyncContext, folder: RunFolder, manifest: dict[str, Any], plan: Plan, request: RunRequest
+) -> PlanCounts:
+    """Return what the brakes look at."""
+    counted = count_plan(plan)
+    known = ctx.store.watermarks().get(FIELD_MAP, {})
+    return PlanCounts(
+        linked_people=int(manifest["known_links"]),
+        to_dynamics=counted[Direction.TO_DYNAMICS],
+        to_marketo=counted[Direction.TO_MARKETO],
+        dynamics=dynamics_sizes(folder, manifest) if request.mode is Mode.INCREMENTAL else None,
+        map_digest=ctx.settings.field_map.digest(),
+        base_map_digest=known.get("digest"),
+    )
+
+
+def dynamics_sizes(folder: RunFolder, manifest: dict[str, Any]) -> SideSizes | None:
+    """Return how many rows Dynamics shows now and how many people are linked, when both tables were read in full."""
+    tables = folder.read_manifest(manifest["dynamics"])["tables"].values()
+    if any(one["resumed"] in {"delta", ""} for one in tables):
+        return None
+    return SideSizes(now=sum(one["rows"] for one in tables), before=int(manifest["known_links"]))
+
+
+def budget_verdicts(ctx: SyncContext, plan: Plan) -> list[BrakeVerdict]:
+    """
+    Return a verdict when the day's remaining Marketo calls would not do for the plan: a read and a write per batch.
+    """
+    writes = plan.changes[plan.changes["direction"] == Direction.TO_MARKETO]
+    creates = int((writes["action"] == "create").sum())
+    needed = 2 * ceil((len(writes) - creates) / BATCH) + ceil(creates / BATCH)
+    if not needed:
+        return []
+    left = ctx.settings.marketo.daily_quota - marketo_calls_today(ctx) - ctx.api_calls()["marketo"]
+    if needed <= left:
+        return []
+    return [
+        BrakeVerdict(
+            name=API_BUDGET,
+            seen=f"{needed} calls needed",
+            limit=f"{left} calls left today",
+            message=f"The plan needs about {needed} Marketo calls and {left} of today's quota are left.",
+            remedy="wait for the reset at midnight Central Time, raise marketo.daily_quota if more is allowed, "
+            f"or override the brake {API_BUDGET} for one run (--override {API_BUDGET}).",
+        )
+    ]
+
+
+def note_lifted(counts: PlanCounts, ctx: SyncContext, request: RunRequest) -> None:
+    """Log which brakes an override really lifted."""
+    for verdict in tripped(counts, ctx.settings.brakes.limits()):
+        if verdict.name in request.overrides:
+            log.warning("brake %s lifted by %s: %s", verdict.name, request.origin.get("by", "?"), verdict.message)

@@ -1,0 +1,88 @@
+"""Stage open_run: take the lease, refresh what is known of the schemas, and see whether today's calls will do."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from include.errors import QuotaExhausted
+from include.person_sync.stages.knowledge import load_knowledge
+from include.person_sync.state import RunStatus
+
+if TYPE_CHECKING:
+    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.stages.request import RunRequest
+
+log = logging.getLogger(__name__)
+
+USAGE = "marketo_usage"
+USAGE_CHECK = timedelta(hours=1)
+MARKETO_DAY = ZoneInfo("America/Chicago")
+"""Marketo's allowance is renewed at midnight Central Time. Source: Marketo developer guide, "REST API" (limits)."""
+
+
+def open_run(ctx: SyncContext, run_id: str, request: RunRequest, *, kind: str = "cycle") -> str:
+    """
+    Register the run and return its id; a run that is committed already is left alone.
+
+    Raises LeaseHeld when another run is writing, ConfigError when an instance is not provisioned, QuotaExhausted when
+    today's Marketo calls are used up. A dry run takes no lease, since it writes nothing.
+    """
+    known = ctx.store.run(run_id)
+    if known is not None and known.status is RunStatus.COMMITTED:
+        log.info("run %s is committed already; nothing to do", run_id)
+        return run_id
+    ctx.store.start_run(run_id, kind=kind, mode=request.mode.value, params=request.as_json(), origin=request.origin)
+    if request.dry_run:
+        prepare(ctx)
+    else:
+        with ctx.lease(run_id):
+            prepare(ctx)
+    log.info("run %s opened: mode %s%s", run_id, request.mode, ", dry run" if request.dry_run else "")
+    return run_id
+
+
+def prepare(ctx: SyncContext) -> None:
+    """Refresh schema knowledge when stale, and stop when the day's calls are used up."""
+    load_knowledge(ctx)
+    used = marketo_calls_today(ctx)
+    quota = ctx.settings.marketo.daily_quota
+    if used >= quota:
+        raise QuotaExhausted(
+            f"Marketo's daily quota of {quota} calls is used up ({used} used).",
+            resets_at=next_reset(ctx.now()),
+            remedy="wait for the reset, or set marketo.daily_quota to what the subscription allows.",
+        )
+
+
+def marketo_calls_today(ctx: SyncContext) -> int:
+    """Return the calls all integrations have used today: asked of Marketo once an hour, our own added since."""
+    stored = ctx.store.document(USAGE)
+    value: dict[str, Any] = stored[0] if stored else {}
+    now = ctx.now()
+    checked = datetime.fromisoformat(value["checked_at"]) if value else None
+    if checked and now - checked < USAGE_CHECK and marketo_day(checked) == marketo_day(now):
+        return int(value["used"])
+    used = ctx.marketo.usage()
+    ctx.store.save_document(USAGE, {"used": used, "checked_at": now.isoformat()})
+    return used
+
+
+def note_calls(ctx: SyncContext, calls: int) -> None:
+    """Add this process's Marketo calls to what is known of today's use."""
+    stored = ctx.store.document(USAGE)
+    if stored and calls:
+        ctx.store.save_document(USAGE, {**stored[0], "used": int(stored[0]["used"]) + calls})
+
+
+def marketo_day(moment: datetime) -> object:
+    """Return the day of Marketo's accounting a moment falls in."""
+    return moment.astimezone(MARKETO_DAY).date()
+
+
+def next_reset(now: datetime) -> datetime:
+    """Return the next midnight of Marketo's accounting, in UTC."""
+    tomorrow = now.astimezone(MARKETO_DAY).date() + timedelta(days=1)
+    return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=MARKETO_DAY).astimezone(UTC)

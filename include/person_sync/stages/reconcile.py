@@ -1,0 +1,416 @@
+"""
+Stage reconcile: from what both sides hold to a plan of what to write where.
+
+Loads links and base for everybody touched, pairs newcomers, brings both sides into canonical form, settles what a dead
+run left behind, merges, and stores the plan before anything is written (write-ahead). An untouched side is taken to
+hold what it last agreed on; the writing stages check it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from include.person_sync.core.canonical import canonical_dynamics, canonical_marketo
+from include.person_sync.core.fields import Side, Table
+from include.person_sync.core.merge import merge
+from include.person_sync.core.plan import Direction, Newcomer, Plan, build_changes, payloads
+from include.person_sync.core.settle import settle
+from include.person_sync.core.values import MISSING, UNREADABLE, empty_frame, uniform_frame
+from include.person_sync.stages.control import CONTROL_FIELDS, control_decisions, deletion_decisions
+from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
+from include.person_sync.stages.knowledge import TABLES, Knowledge, load_knowledge
+from include.person_sync.stages.newcomers import (
+    PAIR_COLUMNS,
+    World,
+    add_people,
+    pair_newcomers,
+)
+from include.person_sync.stages.planning import PROBLEM_COLUMNS, PlanFiles, change_fingerprints, problem_fingerprints
+from include.person_sync.stages.request import RunRequest
+from include.person_sync.stages.staging import RunFolder
+from include.person_sync.state import RunStatus
+
+if TYPE_CHECKING:
+    from include.person_sync.stages.context import SyncContext
+
+log = logging.getLogger(__name__)
+
+
+def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str:
+    """
+    Plan the run and return the reference of its manifest; the plan itself goes to the state database (not in a dry
+    run).
+
+    `marketo` and `dynamics` are the extracts' manifests. Reads counterparts from both systems, writes to neither. May
+    be repeated: a plan that has begun to be carried out is settled first.
+    """
+    run = ctx.store.require_run(run_id)
+    folder = RunFolder(ctx.staging, run_id)
+    if run.status is RunStatus.COMMITTED:
+        log.info("run %s is committed already; its plan stands", run_id)
+        return f"{folder.name}/reconciled.json"
+    request = RunRequest.from_json(dict(run.params))
+    knowledge = load_knowledge(ctx)
+    sources = {"marketo": marketo, "dynamics": dynamics}
+    manifests = {name: folder.read_manifest(reference) for name, reference in sources.items()}
+    reconciliation = Reconciliation(ctx, knowledge, request, folder, manifests)
+    plan, files = reconciliation.plan()
+    if not request.dry_run:
+        ctx.store.save_plan(run_id, plan.changes, plan.values)
+        ctx.store.update_run(run_id, status=RunStatus.PLANNED)
+    log_plan(plan, files)
+    manifest = {
+        **sources,
+        **files.write(folder),
+        "closed": {str(one): reason for one, reason in reconciliation.closed.items()},
+        "changes": folder.write_frame("changes", plan.changes),
+        "values": folder.write_frame("values", plan.values),
+        "first_run": manifests["marketo"]["resumed"] == "first",
+        "known_links": ctx.store.count_links(),
+    }
+    return folder.write_manifest("reconciled", manifest)
+
+
+@dataclass
+class Sides:
+    """One table's three aligned canonical frames (index link_id) and the problems met."""
+
+    base: pd.DataFrame
+    marketo: pd.DataFrame
+    dynamics: pd.DataFrame
+    problems: pd.DataFrame
+
+
+class Reconciliation:
+    """One run's way from staged extracts to a plan."""
+
+    def __init__(
+        self,
+        ctx: SyncContext,
+        knowledge: Knowledge,
+        request: RunRequest,
+        folder: RunFolder,
+        manifests: dict[str, dict[str, Any]],
+    ) -> None:
+        self._ctx = ctx
+        self._knowledge = knowledge
+        self._request = request
+        self._manifests = manifests
+        self._unsettled = ctx.store.unsettled()
+        self._world = staged_world(folder, manifests)
+        self.closed: dict[int, str] = {}
+
+    def plan(self) -> tuple[Plan, PlanFiles]:
+        """Return the plan and the files beside it."""
+        links = self._open_links()
+        deleted = self._close_deleted(links)
+        links = links[~links["link_id"].isin(self.closed)]
+        newcomers = pair_newcomers(
+            self._ctx, self._knowledge, self._world, links, self._unsettled, self._request.create_as
+        )
+        pairs = self._all_pairs(links, newcomers.all_pairs())
+        decisions, problems = self._decide(pairs)
+        fulfilled = pairs["newcomer"].isin([Newcomer.LINK, Newcomer.CREATE_IN_DYNAMICS])
+        control = control_decisions(pairs, self._world.people, self._ctx.settings.custom_fields, fulfilled=fulfilled)
+        decisions = pd.concat([decisions, control, deletion_decisions(deleted)], ignore_index=True)
+        decisions, withheld = self._spare_closed_rows(decisions, pairs)
+        concerned = pd.concat([pairs, deleted], ignore_index=True).rename(columns={"version": "dynamics_version"})
+        plan = with_owners(build_changes(decisions, concerned, self._knowledge.effective), pairs)
+        plan, refused = self._checked(plan)
+        problems = about_pairs(pd.concat([problems, refused], ignore_index=True), pairs)
+        plan, problems, skipped = self._without_dead_letters(plan, problems)
+        plan, pairs = without_unborn(plan, pairs)
+        skipped = {
+            "to_dynamics": skipped["to_dynamics"] + self._already_synced(pairs),
+            "to_marketo": skipped["to_marketo"],
+        }
+        files = PlanFiles(pairs, problems, newcomers.all_holds(), {"to_dynamics": withheld}, skipped)
+        return plan, files
+
+    # links and pairs
+
+    def _open_links(self) -> pd.DataFrame:
+        """Return the open links of everybody in hand, by either id."""
+        store = self._ctx.store
+        people = [*map(int, self._world.people.index), *self._manifests["marketo"]["deleted"]]
+        by_person = store.load_links(marketo_ids=people)
+        rows = {table.value: [*frame.index, *self._deleted_rows(table)] for table, frame in self._world.rows.items()}
+        by_row = store.load_links(dynamics_ids=rows)
+        return pd.concat([by_person, by_row]).drop_duplicates("link_id", ignore_index=True)
+
+    def _deleted_rows(self, table: Table) -> list[str]:
+        return list(self._manifests["dynamics"]["tables"][table.value]["deleted"])
+
+    def _close_deleted(self, links: pd.DataFrame) -> pd.DataFrame:
+        """
+        Note links whose half is gone as closed; return those whose person must be told (row deleted in Dynamics), in
+        pair columns.
+
+        A row that was deleted and is there again all the same (it came with this very extract) is not deleted.
+        """
+        deleted = {
+            row_id
+            for table, rows in self._world.rows.items()
+            for row_id in self._deleted_rows(table)
+            if row_id not in rows.index
+        }
+        gone_rows = links[links["dynamics_id"].isin(deleted)]
+        gone_people = links[links["marketo_id"].isin(self._manifests["marketo"]["deleted"])]
+        self.closed = dict.fromkeys(map(int, gone_rows["link_id"]), "deleted in Dynamics")
+        self.closed |= dict.fromkeys(map(int, gone_people["link_id"]), "deleted in Marketo")
+        told = gone_rows[~gone_rows["link_id"].isin(gone_people["link_id"])]
+        return told.assign(newcomer=None, owner_email=None, version=None).reindex(columns=PAIR_COLUMNS)
+
+    def _all_pairs(self, links: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+        """
+        Return known and new pairs with a link id each and the version to write against; reads counterparts that are
+        needed.
+        """
+        new = new.copy()
+        missing = new["link_id"].isna()
+        new.loc[missing, "link_id"] = list(self._ctx.store.reserve_link_ids(int(missing.sum())))
+        known = links.assign(newcomer=None, owner_email=None, version=links["dynamics_version"])
+        pairs = pd.concat([known.reindex(columns=PAIR_COLUMNS), new], ignore_index=True)
+        pairs = pairs.astype({"link_id": "int64", "marketo_id": "Int64", "generation": "int64"})
+        pairs = pairs.astype(
+            dict.fromkeys(("dynamics_table", "dynamics_id", "newcomer", "owner_email", "version"), "str")
+        )
+        self._read_counterparts(pairs)
+        versions = pd.concat([rows["version"] for rows in self._world.rows.values()])
+        versions = versions[~versions.index.duplicated()]
+        pairs["version"] = pairs["dynamics_id"].map(versions).fillna(pairs["version"])
+        return pairs
+
+    def _read_counterparts(self, pairs: pd.DataFrame) -> None:
+        """Read the untouched half of pairs that have fields without base, or whose row version is unknown."""
+        world, ctx = self._world, self._ctx
+        has_person = pairs["marketo_id"].isin(world.people.index)
+        known = pairs["newcomer"].isna() | (pairs["newcomer"] == Newcomer.LINK)
+        for table, rows in world.rows.items():
+            here = known & (pairs["dynamics_table"] == table.value)
+            has_row = pairs["dynamics_id"].isin(rows.index)
+            incomplete = pairs["link_id"].isin(self._incomplete(table, pairs[here & (has_row != has_person)]))
+            unversioned = pairs["version"].isna() & has_person
+            people = pairs.loc[here & ~has_person & incomplete, "marketo_id"]
+            add_people(ctx, self._knowledge, world, "id", people.astype("str"))
+            ids = pairs.loc[here & ~has_row & (incomplete | unversioned), "dynamics_id"].tolist()
+            if ids:
+                found = ctx.dynamics.rows_by_id(table.value, ids, self._knowledge.columns[table])
+                world.add_rows(table, rows_frame(found, self._knowledge, table, LookupNames(ctx)))
+
+    def _incomplete(self, table: Table, pairs: pd.DataFrame) -> pd.Index:
+        """Return link ids that lack a base for one of the table's fields."""
+        base = self._base(table, pairs)
+        return base.index[(base == MISSING).any(axis="columns")]
+
+    # merge
+
+    def _decide(self, pairs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return the decisions on all mapped fields, and the problems met on the way."""
+        decisions, problems = [], []
+        for table in TABLES:
+            of_table = pairs[pairs["dynamics_table"] == table.value]
+            fields = self._knowledge.fields(table)
+            sides = self._sides(table, of_table)
+            base = self._settled(sides, of_table)
+            decisions.append(merge(base, sides.marketo, sides.dynamics, fields, table))
+            problems.append(sides.problems)
+        return pd.concat(decisions, ignore_index=True), pd.concat(problems, ignore_index=True)
+
+    def _base(self, table: Table, pairs: pd.DataFrame) -> pd.DataFrame:
+        """Return the base of pairs: index link_id, MISSING where there is none."""
+        names = [one.name for one in self._knowledge.fields(table)]
+        known = pairs.loc[pairs["newcomer"].isna(), "link_id"].tolist()
+        base = self._ctx.store.load_base(known, names)
+        index = pd.Index(pairs["link_id"], name="link_id")
+        return pd.concat([base, uniform_frame(index.difference(base.index), names, MISSING)]).reindex(index)
+
+    def _sides(self, table: Table, pairs: pd.DataFrame) -> Sides:
+        """
+        Return the table's three sides, aligned; an untouched side holds its base, a half yet to be made holds nothing.
+        """
+        fields = self._knowledge.fields(table)
+        names = [one.name for one in fields]
+        base = self._base(table, pairs)
+        people = by_link(self._world.people, pairs.set_index("link_id")["marketo_id"])
+        rows = by_link(self._world.rows[table], pairs.set_index("link_id")["dynamics_id"])
+        marketo = canonical_marketo(people, fields)
+        dynamics = canonical_dynamics(rows, fields)
+        unmade = pairs.set_index("link_id")["newcomer"]
+        problems = pd.concat([marketo.problems, dynamics.problems], ignore_index=True)
+        return Sides(
+            base=base,
+            marketo=completed(marketo.values, base, unmade == Newcomer.CREATE_IN_MARKETO, names),
+            dynamics=completed(dynamics.values, base, unmade == Newcomer.CREATE_IN_DYNAMICS, names),
+            problems=self._problems(problems),
+        )
+
+    def _settled(self, sides: Sides, pairs: pd.DataFrame) -> pd.DataFrame:
+        """Return the base after taking over what dead runs had already written."""
+        mine = self._unsettled[
+            self._unsettled["link_id"].isin(pairs["link_id"]) & ~self._unsettled["field"].isin(CONTROL_FIELDS)
+        ]
+        mine = mine[mine["field"].isin(sides.base.columns)]
+        return settle(sides.base, mine, sides.marketo, sides.dynamics) if len(mine) else sides.base
+
+    def _problems(self, problems: pd.DataFrame) -> pd.DataFrame:
+        """Return unusable source values as problems of the direction they would have travelled in."""
+        directions = {Side.MARKETO.value: "to_dynamics", Side.DYNAMICS.value: "to_marketo"}
+        renamed = problems.rename(columns={"index_value": "link_id"})
+        return renamed.assign(direction=renamed["side"].map(directions)).reindex(columns=PROBLEM_COLUMNS)
+
+    def _spare_closed_rows(self, decisions: pd.DataFrame, pairs: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+        """
+        Withhold writes to rows that live on elsewhere (qualified leads, merge losers); return the decisions and the
+        number of people concerned.
+
+        The server may not refuse them. Source: Dataverse reference of lead, `statecode`: qualified leads are read-only.
+        """
+        rows = self._world.all_rows(["statecode", "merged"])
+        qualified = (rows["dynamics_table"] == Table.LEAD.value) & (rows["statecode"] == "1")
+        closed = rows.loc[qualified | (rows["merged"].str.lower() == "true"), "dynamics_id"]
+        links = pairs.loc[pairs["dynamics_id"].isin(closed), "link_id"]
+        outward = (decisions["outcome"] == "to_dynamics") | (
+            (decisions["outcome"] == "collision") & (decisions["winner"] == "marketo")
+        )
+        spared = outward & decisions["link_id"].isin(links)
+        decisions = decisions.assign(outcome=decisions["outcome"].mask(spared, "withheld"))
+        return decisions, int(decisions.loc[spared, "link_id"].nunique())
+
+    # checks before the plan is stored
+
+    def _checked(self, plan: Plan) -> tuple[Plan, pd.DataFrame]:
+        """
+        Return the plan without values their target would refuse, and those values as problems; a create is refused as a
+        whole.
+        """
+        mapped = mapped_only(plan)
+        sides = [payloads(mapped, self._knowledge.effective, side) for side in Side]
+        bad = pd.concat([one.problems for one in sides], ignore_index=True)
+        if bad.empty:
+            return plan, pd.DataFrame(columns=PROBLEM_COLUMNS)
+        bad = bad.merge(plan.changes[["change_no", "link_id", "direction"]], on="change_no")
+        bad = bad.merge(plan.values[["change_no", "field", "planned"]], on=["change_no", "field"])
+        whole = {number for one in sides for number in one.refused}
+        cells = pd.MultiIndex.from_frame(bad[["change_no", "field"]])
+        keep = ~pd.MultiIndex.from_frame(plan.values[["change_no", "field"]]).isin(cells)
+        return without(plan, whole, keep), bad.reindex(columns=PROBLEM_COLUMNS)
+
+    def _without_dead_letters(self, plan: Plan, problems: pd.DataFrame) -> tuple[Plan, pd.DataFrame, dict[str, int]]:
+        """
+        Return plan and problems without what is a dead letter already, and how many people that spared per direction.
+        """
+        skipped = {"to_dynamics": 0, "to_marketo": 0}
+        known = set(self._ctx.store.open_fingerprints())
+        if not known:
+            return plan, problems, skipped
+        digest = self._knowledge.digest
+        prints = change_fingerprints(plan.changes, plan.values, digest)["fingerprint"]
+        again = set(prints.index[prints.isin(known)])
+        repeated = pd.Series(problem_fingerprints(problems, digest), index=problems.index, dtype="str").isin(known)
+        for direction in skipped:
+            changes = plan.changes[plan.changes["change_no"].isin(again) & (plan.changes["direction"] == direction)]
+            cells = problems[repeated & (problems["direction"] == direction)]
+            skipped[direction] = len({*changes["link_id"], *cells["link_id"]})
+        keep = pd.Series(True, index=plan.values.index).to_numpy()
+        return without(plan, again, keep), problems[~repeated], skipped
+
+    def _already_synced(self, pairs: pd.DataFrame) -> int:
+        """Return how many linked people carry a request: it was fulfilled before, and nothing is to be done."""
+        name = self._ctx.settings.custom_fields.sync_to_dynamics
+        people = self._world.people
+        asking = people.index[people[name].notna()] if name in people else people.index[:0]
+        known = pairs[pairs["newcomer"].isna() & pairs["marketo_id"].isin(asking)]
+        for person in known["marketo_id"]:
+            log.info("person %s asks to be synced and is linked already; nothing to do", person)
+        return len(known)
+
+
+def staged_world(folder: RunFolder, manifests: dict[str, dict[str, Any]]) -> World:
+    """Return what the extracts staged, keyed by id, the latest reading of each."""
+    people = folder.read_frames(manifests["marketo"]["parts"])
+    if people.empty:
+        people = pd.DataFrame({"marketo_id": pd.Series(dtype="int64"), "email": pd.Series(dtype="str")})
+    world = World(people.drop_duplicates("marketo_id", keep="last").set_index("marketo_id"), {})
+    for table in TABLES:
+        rows = folder.read_frames(manifests["dynamics"]["tables"][table.value]["parts"])
+        if rows.empty:
+            rows = pd.DataFrame(
+                {name: pd.Series(dtype="str") for name in ("dynamics_id", "version", "statecode", "merged")}
+            )
+        world.rows[table] = rows.drop_duplicates("dynamics_id", keep="last").set_index("dynamics_id")
+    return world
+
+
+def by_link(frame: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
+    """Return the rows of `frame` (index: id) that `keys` (index link_id → id) names, with index link_id."""
+    present = keys[keys.isin(frame.index)]
+    return frame.loc[present.to_numpy()].set_axis(pd.Index(present.index, name="link_id"))
+
+
+def completed(read: pd.DataFrame, base: pd.DataFrame, unmade: pd.Series, names: list[str]) -> pd.DataFrame:
+    """
+    Return a side for every link of `base`: what was read; nothing where it is yet to be made; else the base, unreadable
+    where there is none.
+    """
+    unread = base.index.difference(read.index)
+    to_make = unread[unmade.reindex(unread).fillna(False).astype(bool)]
+    assumed = base.loc[unread.difference(to_make), names].replace(MISSING, UNREADABLE)
+    return pd.concat([read[names], empty_frame(to_make, names), assumed]).reindex(base.index)
+
+
+def mapped_only(plan: Plan) -> Plan:
+    """Return the plan without its control fields, which are no mapped fields and need no checks."""
+    return replace(plan, values=plan.values[~plan.values["field"].isin(CONTROL_FIELDS)])
+
+
+def with_owners(plan: Plan, pairs: pd.DataFrame) -> Plan:
+    """Return the plan with the owner a request names noted on the create."""
+    owners = pairs.dropna(subset=["owner_email"]).set_index("link_id")["owner_email"]
+    creates = (plan.changes["action"] == "create") & (plan.changes["direction"] == Direction.TO_DYNAMICS)
+    note = plan.changes["link_id"].map(owners).where(creates).astype("str")
+    return replace(plan, changes=plan.changes.assign(note=note))
+
+
+def without_unborn(plan: Plan, pairs: pd.DataFrame) -> tuple[Plan, pd.DataFrame]:
+    """Return plan and pairs without newcomers whose missing half is not going to be created after all."""
+    to_make = pairs["newcomer"].isin([Newcomer.CREATE_IN_DYNAMICS, Newcomer.CREATE_IN_MARKETO])
+    made = plan.changes.loc[plan.changes["action"] == "create", "link_id"]
+    unborn = set(pairs.loc[to_make & ~pairs["link_id"].isin(made), "link_id"])
+    changes = plan.changes[~plan.changes["link_id"].isin(unborn)]
+    values = plan.values[plan.values["change_no"].isin(changes["change_no"])]
+    return replace(plan, changes=changes, values=values), pairs[~pairs["link_id"].isin(unborn)]
+
+
+def without(plan: Plan, refused: set[int], keep: Any) -> Plan:
+    """Return the plan without some changes and cells; an update with nothing left to write is left out too."""
+    values = plan.values[keep]
+    values = values[~values["change_no"].isin(refused)]
+    emptied = (plan.changes["action"] == "update") & ~plan.changes["change_no"].isin(values["change_no"])
+    changes = plan.changes[~plan.changes["change_no"].isin(refused) & ~emptied]
+    return replace(plan, changes=changes, values=values)
+
+
+def about_pairs(problems: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return problems with the ids of the pair each is about."""
+    about = pairs[["link_id", "marketo_id", "dynamics_table", "dynamics_id"]]
+    rest = problems.drop(columns=["marketo_id", "dynamics_table", "dynamics_id"], errors="ignore")
+    return rest.merge(about, on="link_id", how="left").reindex(columns=PROBLEM_COLUMNS)
+
+
+def log_plan(plan: Plan, files: PlanFiles) -> None:
+    """Say what was decided, one line per decision class, in numbers only."""
+    values = plan.values.merge(plan.changes[["change_no", "dynamics_table"]], on="change_no")
+    for table, outcome, count in (
+        values.value_counts(["dynamics_table", "outcome"]).reset_index().itertuples(index=False)
+    ):
+        log.info("decided %s on %s: %d fields", outcome, table, count)
+    for direction, action, count in (
+        plan.changes.value_counts(["direction", "action"]).reset_index().itertuples(index=False)
+    ):
+        log.info("planned %s %s: %d people", action, direction, count)
+    log.info("problems: %d values; held: %d entries", len(files.problems), len(files.holds))
