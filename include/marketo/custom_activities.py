@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ContractViolation
 from include.marketo import operations
 from include.marketo.api import MarketoApi, encode_json
 from include.marketo.batches import BatchWriter
+from include.marketo.envelope import CallRefused
 from include.marketo.reading import as_int, as_list, as_text, require_objects
 from include.marketo.rows import parse_rows
 from include.marketo.values import ActivityAttribute, CustomActivityType, NewCustomActivityType, RowResult
@@ -34,25 +36,25 @@ def create_custom_activity_type(api: MarketoApi, new: NewCustomActivityType) -> 
     """
     if _find(api, new.api_name) is None:
         api.write(operations.CREATE_ACTIVITY_TYPE, encode_json(_type_body(new)))
-    existing = _describe(api, new.api_name)
+    existing = _describe(api, new.api_name, draft=True)
     missing = [attribute for attribute in new.attributes if attribute.api_name not in existing.attributes]
     if missing:
         operation = operations.CREATE_ACTIVITY_ATTRIBUTES.at(name=new.api_name)
         api.write(operation, encode_json({"attributes": [_attribute_body(attribute) for attribute in missing]}))
-        existing = _describe(api, new.api_name)
+        existing = _describe(api, new.api_name, draft=True)
     return existing
 
 
 def approve_custom_activity_type(api: MarketoApi, api_name: str) -> CustomActivityType:
     """Return the approved type; approves it when it is a draft or has one. CallRefused when there is no such type."""
     kind = _find(api, api_name)
-    if kind is not None and kind.is_approved:
-        return kind
-    api.write(operations.APPROVE_ACTIVITY_TYPE.at(name=api_name), None)
-    approved = _find(api, api_name)
-    if approved is None:
+    if kind is None or not kind.is_approved:
+        api.write(operations.APPROVE_ACTIVITY_TYPE.at(name=api_name), None)
+        kind = _find(api, api_name)
+    if kind is None:
         raise ContractViolation(f"marketo: the custom activity type {api_name!r} was approved but is not listed.")
-    return approved
+    # The list may leave the attributes out, and the description may still speak of a draft.
+    return replace(_describe(api, api_name, draft=False), status=kind.status)
 
 
 def add_activities(
@@ -83,14 +85,19 @@ def _find(api: MarketoApi, api_name: str) -> CustomActivityType | None:
     return next((kind for kind in custom_activity_types(api) if kind.api_name == api_name), None)
 
 
-def _describe(api: MarketoApi, api_name: str) -> CustomActivityType:
-    """Return a type as it will be once its draft is approved."""
+def _describe(api: MarketoApi, api_name: str, *, draft: bool) -> CustomActivityType:
+    """Return a type as it is, or as it will be once its draft is approved."""
     operation = operations.DESCRIBE_ACTIVITY_TYPE.at(name=api_name)
-    envelope = api.read(operation, [("draft", "true")])
+    params = [("draft", "true")] if draft else []
+    try:
+        kinds = _parse_types(api.read(operation, params), operation)
+    except CallRefused:
+        kinds = []
+    if kinds:
+        return kinds[0]
+    # A type without a draft may have nothing to show for one, and a type that is only a draft nothing else.
+    envelope = api.read(operation, [] if draft else [("draft", "true")])
     kinds = _parse_types(envelope, operation)
-    if not kinds:
-        # A type without a draft may have nothing to show for one.
-        kinds = _parse_types(api.read(operation), operation)
     if not kinds:
         raise ContractViolation(f"{operation.label}: {api_name!r} is not described.", request_id=envelope.request_id)
     return kinds[0]

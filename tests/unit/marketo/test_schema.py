@@ -180,4 +180,4 @@ def test_activity_attributes_ask_for_the_draft_when_a_type_is_described(tmp_path
         scene.client.create_custom_activity_type(TYPE)
 
     described = [call for call in scene.rest if "describe.json" in call.target]
-    assert {query_of(call)["draft"] for call in described} == {"true"}
+    assert {query_of(call).get("draft") for call in described} == {"true"}
