@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 from psycopg import sql
 from sqlalchemy import (
@@ -40,7 +41,10 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
     from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-__all__ = ["append", "id_set", "is_postgresql", "read_frame", "staged", "upsert"]
+__all__ = ["NUL", "NUL_STAND_IN", "append", "id_set", "is_postgresql", "read_frame", "staged", "upsert", "with_nul"]
+
+NUL, NUL_STAND_IN = "\0", "\ufdd1"
+"""PostgreSQL's texts cannot hold the character NUL, which a person's field can; this noncharacter stands for it."""
 
 CHUNK_ROWS = 100_000
 """Rows encoded for COPY at a time; bounds the memory of the encoded copy, not of the frame itself."""
@@ -81,8 +85,16 @@ def _copy(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
 
 def _csv(rows: pa.Table) -> bytes:
     buffer = io.BytesIO()
-    pyarrow.csv.write_csv(rows, buffer, _CSV)
+    pyarrow.csv.write_csv(_without_nul(rows), buffer, _CSV)
     return buffer.getvalue()
+
+
+def _without_nul(rows: pa.Table) -> pa.Table:
+    for at, column in enumerate(rows.schema):
+        is_text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+        if is_text and pc.any(pc.match_substring(rows.column(at), NUL)).as_py():
+            rows = rows.set_column(at, column.name, pc.replace_substring(rows.column(at), NUL, NUL_STAND_IN))
+    return rows
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -149,4 +161,12 @@ def read_frame(connection: Connection, statement: Select[Any], dtypes: Mapping[s
 def _series(values: Sequence[Any], dtype: str) -> pd.Series:
     if dtype == "datetime":
         return pd.Series(pd.to_datetime(pd.Series(values, dtype=object), utc=True)).astype("datetime64[us, UTC]")
-    return pd.Series(list(values), dtype=dtype)
+    series = pd.Series(list(values), dtype=dtype)
+    return with_nul(series) if dtype == "str" else series
+
+
+def with_nul(texts: pd.Series) -> pd.Series:
+    """Return texts as they were before they were stored."""
+    if not texts.str.contains(NUL_STAND_IN, regex=False).any():
+        return texts
+    return texts.str.replace(NUL_STAND_IN, NUL, regex=False)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from sqlalchemy import Connection, String, and_, literal_column, or_, select, text, update
+from sqlalchemy import Connection, Select, String, and_, literal_column, or_, select, text, update
 
-from include.person_sync.state.bulk import id_set, read_frame, upsert
+from include.person_sync.state.bulk import NUL, NUL_STAND_IN, id_set, read_frame, upsert
 from include.person_sync.state.links import reserve
 from include.person_sync.state.records import ActivityState, ChangeStatus, DeadLetterKind
 from include.person_sync.state.tables import dead_letter, plan_change, plan_value
@@ -88,7 +88,22 @@ def load(connection: Connection, chosen: Filter, limit: int | None) -> pd.DataFr
     """Return the letters `chosen` finds, oldest first, with their payload as a dict."""
     statement = select(*(dead_letter.c[name] for name in _DTYPES)).where(*_conditions(connection, chosen))
     ordered = statement.order_by(dead_letter.c.dead_letter_id).limit(limit)
-    return read_frame(connection, ordered, _DTYPES)
+    return _read(connection, ordered)
+
+
+def _read(connection: Connection, statement: Select[Any]) -> pd.DataFrame:
+    letters = read_frame(connection, statement, _DTYPES)
+    payloads = [_replaced(one, NUL_STAND_IN, NUL) for one in letters["payload"]]
+    return letters.assign(payload=pd.Series(payloads, index=letters.index, dtype=object))
+
+
+def _replaced(value: Any, old: str, new: str) -> Any:
+    """Return a JSON value with `old` replaced in all its texts."""
+    if isinstance(value, dict):
+        return {name: _replaced(one, old, new) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_replaced(one, old, new) for one in value]
+    return value.replace(old, new) if isinstance(value, str) else value
 
 
 def open_fingerprints(connection: Connection, fingerprints: Collection[str] | None) -> set[str]:
@@ -144,7 +159,7 @@ def _row(letter: Mapping[Any, Any], *, dead_letter_id: int, run_id: str, now: da
         "state": OPEN,
         "link_id": _whole(plain["link_id"]),
         "marketo_id": _whole(plain["marketo_id"]),
-        "payload": payload if isinstance(payload, dict) else {},
+        "payload": _replaced(payload if isinstance(payload, dict) else {}, NUL, NUL_STAND_IN),
         "first_run_id": run_id,
         "last_run_id": run_id,
         "first_at": now,
@@ -265,7 +280,7 @@ def load_pending(connection: Connection, limit: int) -> pd.DataFrame:
     """Return the letters whose activity-log entry is not known to be written, oldest first."""
     waiting = [ActivityState.PENDING.value, ActivityState.SENDING.value]
     statement = select(*(dead_letter.c[name] for name in _DTYPES)).where(dead_letter.c.activity_state.in_(waiting))
-    return read_frame(connection, statement.order_by(dead_letter.c.dead_letter_id).limit(limit), _DTYPES)
+    return _read(connection, statement.order_by(dead_letter.c.dead_letter_id).limit(limit))
 
 
 _BEFORE = {

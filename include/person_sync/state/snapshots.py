@@ -20,7 +20,7 @@ from sqlalchemy import Column, Connection, Text, cast, func, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 
 from include.person_sync.core.values import MISSING, TEXT_DTYPE, uniform_frame
-from include.person_sync.state.bulk import id_set, is_postgresql, staged, upsert
+from include.person_sync.state.bulk import NUL, NUL_STAND_IN, id_set, is_postgresql, staged, upsert, with_nul
 from include.person_sync.state.tables import base_snapshot
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["build_patches", "load_base", "move_base", "parse_snapshots"]
 
 _BLOCK_BYTES = 1 << 20
-_ESCAPES = [(character, json.dumps(character)[1:-1]) for character in ["\\", '"', *map(chr, range(0x20))]]
+_ESCAPES = [(NUL, NUL_STAND_IN)]
+_ESCAPES += [(character, json.dumps(character)[1:-1]) for character in ["\\", '"', *map(chr, range(1, 0x20))]]
 _NEEDS_ESCAPE = r'["\\\x00-\x1f]'
 
 
@@ -68,7 +69,7 @@ def parse_snapshots(documents: Sequence[str], fields: Sequence[str]) -> pd.DataF
 def _canonical(column: pa.ChunkedArray) -> pd.Series:
     known = pc.fill_null(column, MISSING)
     cells = pc.if_else(pc.equal(known, ""), pa.scalar(None, pa.string()), known)
-    return pd.Series(cells.to_pandas(), dtype=TEXT_DTYPE)
+    return with_nul(pd.Series(cells.to_pandas(), dtype=TEXT_DTYPE))
 
 
 def move_base(connection: Connection, moves: pd.DataFrame, run_id: str) -> None:
