@@ -1,0 +1,158 @@
+"""Every DAG file keeps the rules of the house; each message names the DAG and the way out."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import CronTriggerTimetable
+
+from person_sync_airflow.alerts import FailureAlert
+from person_sync_airflow.retries import HonourRetryAfter
+
+if TYPE_CHECKING:
+    from airflow.sdk import DAG
+
+PROJECT = Path(__file__).resolve().parents[2]
+FILES = sorted((PROJECT / "dags").glob("*.py"))
+TAGS = {"person-sync", "marketo", "dynamics-365"}
+
+# What the DAG processor does every few seconds, with the network and every secret taken away.
+PARSE = """
+import json, runpy, socket, sys, time
+import airflow.sdk
+import airflow.providers.smtp.notifications.smtp, airflow.providers.apprise.notifications.apprise
+def refuse(*arguments, **named):
+    raise RuntimeError("a DAG file must not open connections")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+before, started = set(sys.modules), time.perf_counter()
+runpy.run_path(sys.argv[1])
+seconds = time.perf_counter() - started
+print(json.dumps({"seconds": seconds, "modules": sorted(set(sys.modules) - before)}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    """Return all DAGs of the project, read the way Airflow reads them."""
+    return DagBag(dag_folder=str(PROJECT / "dags"))
+
+
+@pytest.fixture(params=[file.stem for file in FILES])
+def dag(request: pytest.FixtureRequest, bag: DagBag) -> DAG:
+    """Return the DAGs one after the other."""
+    assert bag.import_errors == {}
+    return bag.dags[request.param]
+
+
+def _parse(file: Path) -> dict[str, Any]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_CONN_")}
+    shown = subprocess.run(
+        [sys.executable, "-c", PARSE, str(file)],
+        env=environment | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'plugins'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 0, shown.stderr[-2000:]
+    result: dict[str, Any] = json.loads(shown.stdout.splitlines()[-1])
+    return result
+
+
+def test_dags_load_without_errors(bag: DagBag):
+    """Airflow can read every DAG file, and each holds the DAG it is named after."""
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {file.stem for file in FILES}
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_parsing_needs_no_network_and_loads_nothing_heavy(file: Path):
+    """Reading a DAG file opens no connection, loads neither pandas nor a database driver, and takes under a second."""
+    parsed = _parse(file)
+
+    heavy = {"pandas", "pyarrow", "psycopg", "msal", "requests", "include.person_sync.state"}
+    assert heavy & set(parsed["modules"]) == set(), f"{file.name}: import it where the task runs"
+    assert parsed["seconds"] < 1.0, f"{file.name} takes {parsed['seconds']:.1f} s to read"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_dag_file_reads_like_a_table_of_contents(file: Path):
+    """A DAG file is short and defines no function: what is to be done lives in stages and operators."""
+    text = file.read_text()
+
+    assert len(text.splitlines()) < 150, f"{file.name}: move work into a stage"
+    assert re.findall(r"^\s*(?:def|class) \w+", text, re.MULTILINE) == [], f"{file.name}: move it into an operator"
+
+
+def test_dag_explains_itself(dag: DAG):
+    """The UI shows what the DAG does: a description, documentation, its tags and an owner."""
+    assert dag.description, f"{dag.dag_id} needs a description"
+    assert dag.doc_md, f"{dag.dag_id} needs doc_md"
+    assert set(dag.tags) >= TAGS, f"{dag.dag_id} needs the tags {', '.join(sorted(TAGS))}"
+    assert "airflow" not in {task.owner for task in dag.tasks}, f"{dag.dag_id}: set owner in default_args"
+
+
+def test_dag_runs_one_at_a_time_and_does_not_catch_up(dag: DAG):
+    """Two runs of a DAG never overlap by plan, and an unpaused DAG does not replay the past."""
+    assert dag.max_active_runs == 1, f"{dag.dag_id}: set max_active_runs=1"
+    assert dag.catchup is False, f"{dag.dag_id}: set catchup=False"
+
+
+def test_schedule_has_a_data_interval(dag: DAG):
+    """A plain cron string would give empty intervals, in which a backfill finds nobody."""
+    assert not isinstance(dag.timetable, CronTriggerTimetable), f"{dag.dag_id}: use CronDataIntervalTimetable"
+
+
+def test_every_param_has_help_and_a_type(dag: DAG):
+    """The trigger form explains each parameter and checks its type."""
+    schemas = {name: dag.params.get_param(name) for name in dag.params}
+
+    unexplained = [name for name, param in schemas.items() if not param.description or "type" not in param.schema]
+    assert unexplained == [], f"{dag.dag_id}: give these params a type and a description"
+
+
+def test_failures_are_told_from_tasks(dag: DAG):
+    """Each task tells people when it fails for good; the DAG has no callback, which would lack the exception."""
+    silent = [task.task_id for task in dag.tasks if not _alerts(task)]
+
+    assert silent == [], f"{dag.dag_id}: set on_failure_callback in default_args"
+    assert not dag.has_on_failure_callback, f"{dag.dag_id}: put the callback on tasks"
+
+
+def _alerts(task: Any) -> bool:
+    callbacks = task.on_failure_callback or []
+    return any(isinstance(each, FailureAlert) for each in (callbacks if isinstance(callbacks, list) else [callbacks]))
+
+
+def test_tasks_that_retry_honour_the_servers_advice(dag: DAG):
+    """A task with retries waits as long as the server asked for, and does not repeat what needs a person."""
+    careless = [
+        task.task_id for task in dag.tasks if task.retries and not isinstance(task.retry_policy, HonourRetryAfter)
+    ]
+
+    assert careless == [], f"{dag.dag_id}: set retry_policy=HonourRetryAfter() in default_args"
+
+
+def test_templated_arguments_exist(dag: DAG):
+    """Each name in template_fields is an attribute of its operator, so that templates are really rendered."""
+    missing = [
+        f"{task.task_id}.{name}" for task in dag.tasks for name in task.template_fields if not hasattr(task, name)
+    ]
+
+    assert missing == []
+
+
+def test_parse_check_notices_a_connection(tmp_path: Path):
+    """The parse check can fail: a DAG file that opens a connection is refused."""
+    file = tmp_path / "talkative.py"
+    file.write_text("import socket\nsocket.create_connection(('127.0.0.1', 9))\n")
+
+    with pytest.raises(AssertionError, match="must not open connections"):
+        _parse(file)
