@@ -133,6 +133,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MARKETO_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COLUMN = re.compile(r"(?P<attribute>[a-z][a-z0-9_]*)(?:>(?P<table>[a-z][a-z0-9_]*)\.(?P<column>[a-z][a-z0-9_]*))?")
 _RESERVED = frozenset({"link_id"})
+_TEXTUAL = frozenset({FieldType.TEXT, FieldType.EMAIL, FieldType.PHONE, FieldType.URL, FieldType.LOOKUP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +175,19 @@ class Field:
                 remedy="Write a column's logical name (jobtitle) or a lookup (owninguser>systemuser.fullname).",
             )
         source = self.source(table)
-        if source is not None and source.is_lookup and self._declared_rule(table) is Rule.MARKETO_TO_DYNAMICS:
+        if source is not None and source.is_lookup:
+            self._check_lookup(table)
+
+    def _check_lookup(self, table: Table) -> None:
+        where = f"Field {self.name}: {self.column(table)} is the name of a referenced row"
+        if self._declared_rule(table) is Rule.MARKETO_TO_DYNAMICS:
             raise ConfigError(
-                f"Field {self.name}: the name of a referenced row ({text}) cannot be written to Dynamics.",
+                f"{where}, which cannot be written to Dynamics.",
                 remedy=f"Use the rule {Rule.DYNAMICS_TO_MARKETO} or {Rule.OFF} for {table}.",
+            )
+        if self.type not in _TEXTUAL:
+            raise ConfigError(
+                f"{where}, which is text, not {self.type}.", remedy=f"Use one of the types {', '.join(sorted(_TEXTUAL))}."
             )
 
     def _declared_rule(self, table: Table) -> Rule:
