@@ -116,8 +116,12 @@ class MarketoApi:
         repeatable: bool = True,
         handed_back: frozenset[str] = _NOTHING_HANDED_BACK,
     ) -> Envelope:
-        """Return the envelope of a POST with a JSON body. Not `repeatable`: a lost answer raises LostAnswer."""
-        headers = {"Content-Type": "application/json"}
+        """
+        Return the envelope of a POST with a JSON body, or with none. Not `repeatable`: a lost answer raises LostAnswer.
+
+        Without a body no type is announced, because an empty text is not valid JSON.
+        """
+        headers = {} if body is None else {"Content-Type": "application/json"}
         return self._call(operation, "POST", params, body, headers, repeatable=repeatable, handed_back=handed_back)
 
     def _read(

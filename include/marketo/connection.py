@@ -80,7 +80,8 @@ class MarketoLimits:
 
     The documented ceilings are 100 calls in 20 s and 10 at once, shared with every other integration; the defaults are
     the half that Marketo recommends. `timeout_margin_s` is added to the server's own time-outs, so that the server
-    gives up first and says so; `timeout_s` replaces them all. Source: marketo-integration-best-practices, "API limits".
+    gives up first and says so; `timeout_s` replaces them all. `daily_quota` is what the
+    subscription allows; the API does not tell it. Source: marketo-integration-best-practices, "API limits".
     """
 
     rate_calls: int = 50

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import logging
 import threading
+from time import sleep as wait_a_moment
 
 import pytest
 
@@ -177,6 +178,40 @@ def test_credentials_are_renewed_only_once_when_refused_again(tmp_path, time):
     assert len(server.received) == 2
 
 
+def test_credentials_are_asked_for_again_when_a_wait_lies_between(tmp_path, time):
+    """A token may end while a throttled request waits, so every attempt takes the current one."""
+    tokens = Tokens()
+
+    def sleep(seconds):
+        time.sleep(seconds)
+        tokens.number += 1
+
+    with serve(tmp_path, script(Answer(429, headers={"Retry-After": "60"}), Answer())) as server:
+        transport_to(server, time, sleep=sleep).send(Request("GET", server.url), credentials=tokens)
+
+    assert [r.headers["authorization"] for r in server.received] == ["Bearer t1", "Bearer t2"]
+
+
+def test_other_threads_wait_too_when_one_was_throttled(tmp_path, time):
+    """The server's advice holds for the whole client: nobody else sends before the advised moment."""
+    neighbour: list[threading.Thread] = []
+
+    def sleep(seconds):
+        if not neighbour:
+            neighbour.append(threading.Thread(target=transport.send, args=(Request("GET", f"{server.url}/neighbour"),)))
+            neighbour[0].start()
+            neighbour[0].join(5)
+        else:
+            time.sleep(seconds)
+
+    with serve(tmp_path, script(Answer(429, headers={"Retry-After": "10"}), Answer())) as server:
+        transport = transport_to(server, time, sleep=sleep)
+        transport.send(Request("GET", server.url))
+
+    assert server.received[1].target == "/neighbour"
+    assert time.slept[0] == pytest.approx(10.5)
+
+
 def test_redirect_is_not_followed_when_the_server_sends_one(tmp_path, time):
     """Credentials never travel to an address that an answer names."""
     with serve(tmp_path, script(Answer(302, headers={"Location": "/elsewhere"}))) as server:
@@ -235,7 +270,7 @@ def test_concurrency_stays_within_its_bound_when_many_threads_send(tmp_path, tim
             if number >= 2:
                 gate.set()
         gate.wait(5)
-        gate.wait(0.02)
+        wait_a_moment(0.05)
         with lock:
             in_flight -= 1
         return Answer()

@@ -247,6 +247,7 @@ def test_merge_names_losers_in_the_address_when_there_are_many(tmp_path):
     assert [query_of(call)["leadIds"].count(",") + 1 for call in scene.rest] == [25, 5]
     assert {call.target.split("?")[0] for call in scene.rest} == {"/rest/v1/leads/1/merge.json"}
     assert {call.headers["content-length"] for call in scene.rest} == {"0"}
+    assert not any("content-type" in call.headers for call in scene.rest)
 
 
 def test_merge_is_in_doubt_when_its_answer_is_lost(tmp_path):
