@@ -17,18 +17,19 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from include.sandbox.certificates import ClientCertificate, make_client_certificate, make_server_certificate
 from include.sandbox.clock import Clock
+from include.sandbox.control import ControlService
 from include.sandbox.credentials import Credentials
 from include.sandbox.dataverse import DataverseService, DynamicsWorld
 from include.sandbox.entra import EntraDirectory, EntraService
 from include.sandbox.faults import Fault, Faults
 from include.sandbox.identifiers import Identifiers
+from include.sandbox.marketo import MarketoService, MarketoWorld
+from include.sandbox.seed import Seed, plant
 from include.sandbox.server import CallLog, Listener, LoggedCall, Service, ServiceGate
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from include.sandbox.certificates import ServerCertificate
 
-__all__ = ["Clock", "Credentials", "Fault", "Faults", "LoggedCall", "Sandbox"]
+__all__ = ["Clock", "Credentials", "Fault", "Faults", "LoggedCall", "Sandbox", "Seed"]
 
 _APPLICATION_USER: Final = "person-sync"
 
@@ -60,7 +61,12 @@ class Sandbox:
         self.log = CallLog()
         self.entra = EntraDirectory(credentials.tenant_id, credentials.tenant_domain, clock=clock)
         self.dynamics = DynamicsWorld(clock=clock, identifiers=self.identifiers)
-        self.marketo: Any = _marketo_world(self)
+        self.marketo = MarketoWorld(
+            clock=clock,
+            identifiers=self.identifiers,
+            client_id=credentials.marketo_client_id,
+            client_secret=credentials.marketo_client_secret,
+        )
         self._certificate: ServerCertificate = make_server_certificate(directory)
         self._client_certificate: ClientCertificate | None = None
         self._certificate_lock = threading.Lock()
@@ -71,7 +77,7 @@ class Sandbox:
     def start(
         cls,
         *,
-        seed: Any = None,
+        seed: Seed | None = None,
         directory: Path | str | None = None,
         ports: Mapping[str, int] | None = None,
         credentials: Credentials | None = None,
@@ -86,12 +92,12 @@ class Sandbox:
         temporary = tempfile.TemporaryDirectory(prefix="person-sync-sandbox-") if directory is None else None
         home = Path(temporary.name if temporary is not None else directory or ".")
         home.mkdir(parents=True, exist_ok=True)
-        number = getattr(seed, "number", 0)
+        number = seed.number if seed is not None else 0
         sandbox = cls(home, credentials=credentials or Credentials(), clock=clock or Clock(), number=number)
         sandbox._temporary = temporary
         sandbox._listen(ports or {})
         if seed is not None:
-            import_module("include.sandbox.seed").plant(sandbox, seed)
+            plant(sandbox, seed)
         return sandbox
 
     def _listen(self, ports: Mapping[str, int]) -> None:
@@ -104,19 +110,12 @@ class Sandbox:
             listener.start()
 
     def _services(self) -> list[Service]:
-        services: list[Service] = [
+        return [
             DataverseService(self.dynamics, directory=self.entra, faults=self.faults, clock=self.clock),
             EntraService(self.entra, clock=self.clock),
+            MarketoService(self.marketo, clock=self.clock, faults=self.faults),
+            ControlService(self),
         ]
-        marketo_service, control_service = (
-            _optional("marketo", "MarketoService"),
-            _optional("control", "ControlService"),
-        )
-        if marketo_service is not None:
-            services.append(marketo_service(self.marketo, clock=self.clock, faults=self.faults))
-        if control_service is not None:
-            services.append(control_service(self))
-        return services
 
     def _introduce_services(self) -> None:
         """Tell each service the addresses that are known only now: tokens and links name them."""
@@ -168,7 +167,7 @@ class Sandbox:
         credentials = self.credentials
         marketo = {
             "conn_type": "marketo",
-            "host": self.marketo_url if "marketo" in self._listeners else "",
+            "host": self.marketo_url,
             "login": credentials.marketo_client_id,
             "password": credentials.marketo_client_secret,
             "extra": {"ca_bundle": self.ca_bundle},
@@ -213,22 +212,3 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _marketo_world(sandbox: Sandbox) -> Any:
-    world = _optional("marketo", "MarketoWorld")
-    if world is None:
-        return None
-    credentials = sandbox.credentials
-    return world(
-        clock=sandbox.clock,
-        identifiers=sandbox.identifiers,
-        client_id=credentials.marketo_client_id,
-        client_secret=credentials.marketo_client_secret,
-    )
-
-
-def _optional(module: str, name: str) -> Any:
-    """Return a name of one of the sandbox's modules that need not be there, or None."""
-    qualified = f"include.sandbox.{module}"
-    return getattr(import_module(qualified), name, None) if find_spec(qualified) is not None else None

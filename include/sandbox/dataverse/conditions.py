@@ -148,10 +148,22 @@ def _comparison(node: Comparison, resolve: Resolver) -> Test:
     if node.right is None:
         return _compare_null(node.operator, left)
     value, get = comparison_key(_literal(node.right, left, node.left.name)), left.get
+    if left.edm != "Edm.String":
+        return _compare_plainly(compare, get, value)
 
     def test(row: Mapping[str, Any]) -> bool | None:
         present = get(row)
         return None if present is None else bool(compare(comparison_key(present), value))
+
+    return test
+
+
+def _compare_plainly(compare: Callable[[Any, Any], bool], get: Callable[[Mapping[str, Any]], Any], value: Any) -> Test:
+    """Compare what has no case: worth its own path, since whole tables are filtered by date."""
+
+    def test(row: Mapping[str, Any]) -> bool | None:
+        present = get(row)
+        return None if present is None else compare(present, value)
 
     return test
 

@@ -60,7 +60,8 @@ class ProtectionLimits:
         if self._spent_s >= limits.execution_limit_s:
             text = (
                 "Combined execution time of incoming requests exceeded limit of "
-                f"{limits.execution_limit_s * 1000:,.0f} milliseconds over time window of {limits.window_s:.0f} seconds. "
+                f"{limits.execution_limit_s * 1000:,.0f} milliseconds over time window of "
+                f"{limits.window_s:.0f} seconds. "
                 "Decrease number of concurrent requests or reduce the duration of requests and try again later."
             )
             raise throttled("0x80072321", text, wait_s)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from include.sandbox.dataverse.access import Verb
 from include.sandbox.dataverse.conditions import Operand, compile_filter, equalities
-from include.sandbox.dataverse.errors import NotBuilt, query_error
+from include.sandbox.dataverse.errors import NotBuilt
 from include.sandbox.dataverse.gaps import Gap
 from include.sandbox.dataverse.options import property_of
 from include.sandbox.dataverse.paging import Cookie, link, parse_cookie
@@ -216,9 +216,3 @@ class _Descending:
         return isinstance(other, _Descending) and bool(other.value == self.value)
 
     __hash__ = None  # type: ignore[assignment]  # compared only
-
-
-def check_url_length(call: Call, limit: int) -> None:
-    """Raise Refusal for an address that the web server in front would not let through."""
-    if len(call.target) > limit:
-        raise query_error("The request URL is too long.")

@@ -81,7 +81,7 @@ class Writer:
         organization.access.require(caller, Verb.WRITE, table)
         before = organization.row(table, row_id)
         organization.access.require_row(caller, Verb.WRITE, table, row_id, before)
-        check_version(before, wishes.if_match)
+        check_version(table, before, wishes.if_match)
         self._check_rights(caller, table, changes, update=True)
         self._check_not_closed(caller, table, before, changes)
         self._store(caller, table, row_id, self._changed_row(caller, table, row_id, before, changes), wishes)
@@ -105,7 +105,7 @@ class Writer:
         organization.access.require(caller, Verb.DELETE, table)
         row = organization.row(table, row_id)
         organization.access.require_row(caller, Verb.DELETE, table, row_id, row)
-        check_version(row, wishes.if_match)
+        check_version(table, row, wishes.if_match)
         remove_row(organization, caller, table, row_id)
 
     def _store(self, caller: Caller, table: Table, row_id: str, row: Row, wishes: Requirements) -> None:
@@ -157,7 +157,8 @@ class Writer:
                     412,
                     "0x80060892",
                     f"Entity Key {key.name} violated. A record with the same value for {', '.join(key.columns)} "
-                    "already exists. A duplicate record cannot be created. Select one or more unique values and try again.",
+                    "already exists. A duplicate record cannot be created. Select one or more unique values and "
+                    "try again.",
                 )
 
     def _check_duplicates(self, table: Table, row_id: str, row: Row) -> None:
@@ -168,8 +169,11 @@ class Writer:
                 raise Refusal(settings.duplicate_status, "0x80040333", text)
 
 
-def check_version(row: Mapping[str, Any], if_match: str | None) -> None:
+def check_version(table: Table, row: Mapping[str, Any], if_match: str | None) -> None:
     """Raise Refusal 412 when a version was asked for that is not the row's."""
+    if if_match not in {None, "*"} and not table.optimistic_concurrency:
+        text = f"Optimistic concurrency isn't enabled for entity type {table.name}."
+        raise Refusal(400, "0x8006088d", text)
     if if_match not in {None, "*", etag(row)}:
         text = "The version of the existing record doesn't match the RowVersion property provided."
         raise Refusal(412, "0x80060882", text)
