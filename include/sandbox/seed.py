@@ -8,6 +8,7 @@ twice. Nothing carries a foreign key: custom fields come with the set-up of the 
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +40,7 @@ _SHARES: Final = {
 _IN_MARKETO: Final = frozenset(Kind) - {Kind.DYNAMICS_ONLY}
 _IN_DYNAMICS: Final = frozenset(Kind) - {Kind.MARKETO_ONLY}
 _HISTORY_DAYS: Final = 700
+_CROWD: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,10 @@ def plant(sandbox: Sandbox, seed: Seed) -> Planted:
             sandbox.dynamics.create(table, row)
             tables[table] += 1
     kinds = Counter(str(person.kind) for person in people)
+    if len(people) >= _CROWD:
+        # A full garbage collection over a crowd takes the better part of a second and would strike single calls.
+        gc.collect()
+        gc.freeze()
     return Planted(dict(kinds), len(made_marketo), dict(tables))
 
 
