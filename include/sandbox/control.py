@@ -167,7 +167,7 @@ def _delete_row(sandbox: Sandbox, request: _Request) -> Any:
 
 
 def _change_settings(sandbox: Sandbox, request: _Request) -> Any:
-    settings = {"marketo": sandbox.marketo, "dynamics": sandbox.dynamics}[request.path[0]].settings
+    settings: Any = sandbox.marketo.settings if request.path[0] == "marketo" else sandbox.dynamics.settings
     for name, value in request.body.items():
         if not hasattr(settings, name):
             raise ControlError(400, f"there is no setting {name!r}")
