@@ -187,7 +187,8 @@ class Field:
             )
         if self.type not in _TEXTUAL:
             raise ConfigError(
-                f"{where}, which is text, not {self.type}.", remedy=f"Use one of the types {', '.join(sorted(_TEXTUAL))}."
+                f"{where}, which is text, not {self.type}.",
+                remedy=f"Use one of the types {', '.join(sorted(_TEXTUAL))}.",
             )
 
     def _declared_rule(self, table: Table) -> Rule:

@@ -53,6 +53,8 @@ class Unusable(ValueError):
 
 _BOOLEANS = {"true": "true", "false": "false", "1": "true", "0": "false", "1.0": "true", "0.0": "false"}
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
+_PLAIN_INTEGER = re.compile(r"0|-?[1-9]\d*", re.ASCII)
+_PLAIN_DECIMAL = re.compile(r"-?(?:0|[1-9]\d*)(?:\.(?P<fraction>\d+))?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?P<midnight>[T ]00:00:00(?:\.0+)?(?:Z|[+-]00:?00)?)?", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?P<zone>Z|[+-]\d{2}:?\d{2})?", re.ASCII)
 _WIDE = Context(prec=320, rounding=ROUND_HALF_EVEN)
@@ -74,6 +76,8 @@ def _number(text: str) -> Decimal:
 
 def parse_integer(text: str) -> str:
     """Return a whole number without sign of zero, leading zeros or fraction: `42`, `-3`, `0`."""
+    if _PLAIN_INTEGER.fullmatch(text):
+        return text
     number = _number(text)
     if number != number.to_integral_value(context=_WIDE):
         raise Unusable("not_integer", "not a whole number")
@@ -82,8 +86,9 @@ def parse_integer(text: str) -> str:
 
 def parse_decimal(text: str, places: int = DEFAULT_DECIMAL_PLACES) -> str:
     """Return the shortest plain decimal after rounding to `places`: `10.5`, `0`; never `1E+3`, `-0` or `10.50`."""
-    rounded = _number(text).quantize(Decimal(1).scaleb(-places), context=_WIDE)
-    plain = f"{rounded:f}"
+    found = _PLAIN_DECIMAL.fullmatch(text)
+    is_short = found is not None and len(found["fraction"] or "") <= places
+    plain = text if is_short else f"{_number(text).quantize(Decimal(1).scaleb(-places), context=_WIDE):f}"
     plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
     return "0" if plain in {"-0", ""} else plain
 
