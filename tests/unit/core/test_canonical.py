@@ -90,6 +90,7 @@ def test_dynamics_value_is_read(kind: FieldType, raw: object, form: str) -> None
         (Side.MARKETO, FieldType.INTEGER, "1_000", "not_number"),
         (Side.MARKETO, FieldType.DECIMAL, float("inf"), "not_number"),
         (Side.MARKETO, FieldType.DECIMAL, "1e999999999", "not_number"),
+        (Side.MARKETO, FieldType.INTEGER, "9" * 5000, "not_number"),
         (Side.MARKETO, FieldType.BOOLEAN, "perhaps", "not_boolean"),
         (Side.MARKETO, FieldType.DATE, "2026-02-30", "not_date"),
         (Side.DYNAMICS, FieldType.DATE, "2026-02-03T10:00:00Z", "not_date"),
