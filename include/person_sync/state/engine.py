@@ -32,6 +32,8 @@ BUSY_TIMEOUT_S = 60
 _POSTGRESQL_DRIVERS = {"postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"}
 _BEGIN = "person_sync_begin"
 
+_INSUFFICIENT_PRIVILEGE = "42501"
+_NOT_A_DATABASE = "file is not a database"
 _WRONG_SETTING = (
     "authentication failed",
     "does not exist",
@@ -48,6 +50,7 @@ _WRONG_SETTING = (
     "unable to open database file",
     "readonly database",
     "read-only",
+    _NOT_A_DATABASE,
 )
 
 
@@ -139,22 +142,31 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
-        raise _unreachable(error) from None
-    except (IntegrityError, DataError) as error:
-        raise _refused(error) from None
+    except PoolTimeout as error:
+        raise _unusable(error) from None
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise _unreachable(error) from None
-        raise
+        meaning = _meaning(error)
+        if meaning is None:
+            raise
+        raise meaning from None
 
 
-def _unreachable(error: Exception) -> SyncError:
+def _meaning(error: DBAPIError) -> SyncError | None:
+    """Return what a driver's error says about the database; None when it can only be a mistake in this package."""
+    if isinstance(error, (IntegrityError, DataError)):
+        return _refused(error)
+    no_right = getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE
+    away = isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+    no_database = _NOT_A_DATABASE in str(error.orig)
+    return _unusable(error) if away or no_right or no_database else None
+
+
+def _unusable(error: Exception) -> SyncError:
     reason = _first_line(getattr(error, "orig", None) or error)
-    if any(sign in reason.lower() for sign in _WRONG_SETTING) or "file is not a database" in reason:
+    if any(sign in reason.lower() for sign in _WRONG_SETTING):
         return ConfigError(
             f"Connection {CONNECTION_ID} can't be used: {reason}.",
-            remedy=f"Correct host, database, user or password of {CONNECTION_ID} ({VALID_URLS}).",
+            remedy=f"Correct {CONNECTION_ID} ({VALID_URLS}), or give its user the right to make and change tables.",
         )
     return RetryableError(
         f"Connection {CONNECTION_ID}: the state database does not answer ({reason}).",

@@ -56,7 +56,7 @@ def load_links(
     if link_ids is None and marketo_ids is None and dynamics_ids is None:
         filters = [true()]
     frames = [_read(connection, clause, one) for clause in filters for one in _states(state)]
-    found = pd.concat(frames) if frames else _read(connection, literal(False), LinkState.OPEN)  # noqa: FBT003
+    found = pd.concat(frames) if frames else _read(connection, literal(False), LinkState.OPEN)
     return found.drop_duplicates("link_id").sort_values("link_id", ignore_index=True)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
 from include.person_sync.state import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
 
 LEASE = "person_sync"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,10 +14,13 @@ from include.person_sync.core.values import MISSING, UNREADABLE
 from include.person_sync.state import Commit, Store
 from tests.integration.state.conftest import links_frame, moves_frame
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 AWKWARD = {
     "quotes": 'O\'Neill "Bobby" \\ \\" ',
     "lines": "first\nsecond\r\n\tthird",
-    "unicode": "Zoë 🚀 \u200fעברית\u2028 \u00a0",
+    "unicode": "Zoë 🚀 \u200f日本\u2028 \u00a0",
     "null text": "null",
     "backslash dot": "\\.",
     "json": '{"a": [1, "\\u0000"]}',
