@@ -224,7 +224,7 @@ def payloads(plan: Plan, fields: Mapping[Table, Sequence[EffectiveField]], side:
     """
     direction = Direction.TO_DYNAMICS if side is Side.DYNAMICS else Direction.TO_MARKETO
     changes = plan.changes[plan.changes["direction"] == direction].set_index("change_no").sort_index()
-    values = plan.values  # noqa: PD011 (a field of Plan)
+    values = plan.values
     cells = values[values["outcome"].isin(_WRITTEN) & values["change_no"].isin(changes.index)]
     cells = cells.assign(dynamics_table=cells["change_no"].map(changes["dynamics_table"]))
     wired = [_wired(cells, field, table, side) for table, own in fields.items() for field in own]

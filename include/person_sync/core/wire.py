@@ -19,7 +19,7 @@ from include.person_sync.core.forms import (
     parse_decimal,
     value_parser,
 )
-from include.person_sync.core.values import TEXT_DTYPE, holds_mark
+from include.person_sync.core.values import MARKS, TEXT_DTYPE, holds_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,6 +98,8 @@ def _value_list(form: str) -> str:
 
 def _verdict(text: str, *, field: EffectiveField, target: Side) -> str | None:
     kind = field.field.type
+    if text in MARKS:
+        return "unknown_value: the value is missing or unreadable"
     if kind in {FieldType.CHOICE, FieldType.MULTI_CHOICE}:
         return _choice_verdict(text, field, target)
     if kind in TEXT_TYPES:

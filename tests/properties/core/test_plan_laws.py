@@ -28,11 +28,11 @@ def test_plan_holds_every_decision_once_and_at_most_one_change_per_direction(wor
 
     plan = build_changes(decided, links_of(world), {world.table: world.fields})
 
-    values = plan.values.merge(plan.changes[["change_no", "link_id"]], on="change_no")  # noqa: PD011 (a field of Plan)
+    values = plan.values.merge(plan.changes[["change_no", "link_id"]], on="change_no")
     back = values[decided.columns].sort_values(["link_id", "field"], ignore_index=True)
     assert_frame_equal(back, decided.sort_values(["link_id", "field"], ignore_index=True))
     assert not plan.changes.duplicated(["link_id", "direction"]).any()
-    assert not holds_mark(plan.values["planned"]).any()  # noqa: PD011
+    assert not holds_mark(plan.values["planned"]).any()
     assert plan.changes["change_no"].tolist() == list(range(len(plan.changes)))
 
 

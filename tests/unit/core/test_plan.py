@@ -82,7 +82,7 @@ def test_plan_creates_in_dynamics_and_writes_the_ids_back() -> None:
     assert kinds(plan) == [("to_dynamics", "create"), ("to_marketo", "link")]
     assert payloads(plan, FIELDS, Side.DYNAMICS).bodies.to_dict() == {0: {"last_name": "x"}}
     assert payloads(plan, FIELDS, Side.MARKETO).bodies.to_dict() == {1: {}}
-    assert "state" not in set(plan.values["field"])  # noqa: PD011 (a field of Plan)
+    assert "state" not in set(plan.values["field"])
     assert pd.isna(plan.changes["if_match"]).all()
 
 
