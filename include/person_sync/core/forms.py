@@ -52,13 +52,13 @@ class Unusable(ValueError):
 
 
 _BOOLEANS = {"true": "true", "false": "false", "1": "true", "0": "false", "1.0": "true", "0.0": "false"}
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE](?:\+?\d{1,2}|-\d{1,3}))?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
 _PLAIN_INTEGER = re.compile(r"0|-?[1-9]\d{0,30}", re.ASCII)
 _PLAIN_DECIMAL = re.compile(r"-?(?:0|[1-9]\d{0,30})(?:\.(?P<fraction>\d+))?", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?P<midnight>[T ]00:00:00(?:\.0+)?(?:Z|[+-]00:?00)?)?", re.ASCII)
 _DATETIME = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?P<zone>Z|[+-]\d{2}:?\d{2})?", re.ASCII)
-_LONGEST_NUMBER = 100
-"""More characters than any column can hold, and few enough that float() stays finite."""
+_MOST_DIGITS = 100
+"""More than any column can hold, and few enough that float() stays finite."""
 _WIDE = Context(prec=320, rounding=ROUND_HALF_EVEN)
 
 
@@ -71,9 +71,10 @@ def parse_boolean(text: str) -> str:
 
 
 def _number(text: str) -> Decimal:
-    if len(text) > _LONGEST_NUMBER or not _NUMBER.fullmatch(text):
+    number = Decimal(text) if len(text) <= _MOST_DIGITS and _NUMBER.fullmatch(text) else None
+    if number is None or number.adjusted() > _MOST_DIGITS:
         raise Unusable("not_number", "not a number")
-    return Decimal(text)
+    return number
 
 
 def parse_integer(text: str) -> str:

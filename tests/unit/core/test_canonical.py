@@ -212,6 +212,8 @@ def test_wire_refuses_to_write_the_name_of_a_referenced_row() -> None:
         (effective(kind=FieldType.CHOICE, options=TWINS), Side.DYNAMICS, "1", None),
         (effective(kind=FieldType.MULTI_CHOICE, options=(Option(1, "A; B"),)), Side.MARKETO, "1", "unclear_label: "),
         (effective(kind=FieldType.CHOICE, options=(Option(1, "x" * 300),)), Side.MARKETO, "1", "too_long: 300"),
+        (effective(kind=FieldType.MONEY), Side.DYNAMICS, "9" * 100, "too_precise: "),
+        (effective(kind=FieldType.MONEY), Side.DYNAMICS, "1" + "0" * 100, None),
         (effective(kind=FieldType.MONEY), Side.DYNAMICS, UNREADABLE, "unknown_value: "),
         (effective(required=True), Side.DYNAMICS, None, "required: "),
         (effective(required=True), Side.MARKETO, None, None),
