@@ -12,6 +12,7 @@ import operator
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 from include.sandbox.dataverse.errors import query_error
 from include.sandbox.dataverse.filters import (
@@ -87,7 +88,7 @@ def equalities(node: Node, resolve: Resolver) -> tuple[str, list[Any]] | None:
             return (
                 None
                 if operand.column is None
-                else (operand.column, [_literal(value, operand, name) for value in values])
+                else (operand.column, [_member(value, operand, name) for value in values])
             )
         case Or(parts):
             return _joined([equalities(part, resolve) for part in parts])
@@ -192,7 +193,7 @@ def _function(node: Function, resolve: Resolver) -> Test:
     operand = resolve(node.path.name)
     get = operand.get
     if node.name == "In":
-        wanted = frozenset(comparison_key(_literal(value, operand, node.path.name)) for value in node.values)
+        wanted = frozenset(comparison_key(_member(value, operand, node.path.name)) for value in node.values)
 
         def member(row: Mapping[str, Any]) -> bool | None:
             present = get(row)
@@ -253,6 +254,26 @@ def _literal(value: Term, operand: Operand, name: str) -> Any:
     if found != edm:
         raise _mismatch(edm, found)
     return value
+
+
+def _member(value: Term, operand: Operand, name: str) -> Any:
+    """Return one value of `In`, whose parameter is a collection of texts whatever the property's type."""
+    if not isinstance(value, str) or operand.edm == "Edm.String":
+        return _literal(value, operand, name)
+    try:
+        return _literal(_unpacked(value, operand.edm), operand, name)
+    except ValueError as error:
+        raise _mismatch(operand.edm, "Edm.String") from error
+
+
+def _unpacked(text: str, edm: str) -> Term:
+    if edm == "Edm.Guid":
+        return Guid(str(UUID(text)))
+    if edm in _NUMERIC:
+        return float(text)
+    if edm == "Edm.Boolean":
+        return {"true": True, "false": False}[text] if text in {"true", "false"} else text
+    return Moment(text)
 
 
 _NUMERIC: Final = frozenset({"Edm.Int32", "Edm.Int64", "Edm.Decimal", "Edm.Double"})

@@ -6,6 +6,7 @@ Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/qu
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,6 +34,7 @@ _TOKEN: Final = re.compile(
     r"""\s*(?:
     (?P<enum>[A-Za-z_][\w.]*'(?:[^']|'')*')
   | (?P<string>'(?:[^']|'')*')
+  | (?P<json>"(?:[^"\\]|\\.)*")
   | (?P<guid>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}\b)
   | (?P<moment>\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?)
   | (?P<number>[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)
@@ -197,12 +199,23 @@ class _Parser:
         self._need_mark(",")
         self._need_parameter("PropertyValues")
         self._need_mark("[")
-        values = [self._term()]
+        values = [self._member()]
         while self._take_mark(","):
-            values.append(self._term())
+            values.append(self._member())
         self._need_mark("]")
         self._need_mark(")")
         return Function("In", Path(_unquoted(name)), tuple(values))
+
+    def _member(self) -> Term:
+        """Parse one value of a collection: as a literal, or as JSON writes it, which Microsoft's own client does."""
+        kind, word = self._peek()
+        if kind != "json":
+            return self._term()
+        self._next += 1
+        try:
+            return str(json.loads(word))
+        except ValueError as error:
+            raise self._wrong(word) from error
 
     def _need_parameter(self, name: str) -> None:
         if not self._take_name(name):
