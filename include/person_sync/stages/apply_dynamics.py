@@ -17,16 +17,20 @@ import pandas as pd
 from include.dynamics import Operation, OperationResult
 from include.person_sync.core.canonical import canonical_dynamics
 from include.person_sync.core.fields import Side, Table
-from include.person_sync.core.plan import Plan, payloads
+from include.person_sync.core.merge import merge
+from include.person_sync.core.plan import VALUE_COLUMNS, Plan, payloads
+from include.person_sync.core.values import MISSING, uniform_frame
 from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
 from include.person_sync.stages.knowledge import Knowledge, load_knowledge, mark_stale
-from include.person_sync.stages.remerge import DEFERRED, Remerged, remerge
+from include.person_sync.stages.remerge import DEFERRED, Remerged, remerge, wide
 from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from include.person_sync.core.schema import EffectiveField
     from include.person_sync.stages.context import SyncContext
+    from include.person_sync.state import StoredPlan
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +67,7 @@ def apply_dynamics(ctx: SyncContext, run_id: str) -> None:
         ctx.store.update_run(run_id, status=RunStatus.APPLYING)
         values = plan.values.merge(plan.changes[["change_no", "link_id", "dynamics_table"]], on="change_no")
         DynamicsWriter(ctx, run_id, knowledge).write(plan.changes, values)
+        take_over_defaults(ctx, run_id, knowledge)
 
 
 class DynamicsWriter:
@@ -142,7 +147,7 @@ class DynamicsWriter:
         changes_left, values_left = [], []
         for table_name, changes in moved.groupby("dynamics_table"):
             table = Table(str(table_name))
-            rows = self._read(table, changes["dynamics_id"].tolist())
+            rows = read_rows(self._ctx, self._knowledge, table, changes["dynamics_id"].tolist())
             of_table = values[values["change_no"].isin(changes["change_no"])]
             by_link = changes.set_index("dynamics_id")["link_id"]
             found = rows[rows.index.isin(by_link.index)]
@@ -154,10 +159,6 @@ class DynamicsWriter:
             changes_left.append(left.assign(if_match=left["dynamics_id"].map(found["version"]), action="update"))
             values_left.append(verdict.write.assign(dynamics_table=table_name))
         return pd.concat(changes_left), pd.concat(values_left)
-
-    def _read(self, table: Table, ids: list[str]) -> pd.DataFrame:
-        rows = self._ctx.dynamics.rows_by_id(table.value, ids, self._knowledge.columns[table])
-        return rows_frame(rows, self._knowledge, table, LookupNames(self._ctx)).set_index("dynamics_id")
 
     def _record(self, changes: pd.DataFrame, verdict: Remerged) -> None:
         """
@@ -174,6 +175,56 @@ class DynamicsWriter:
     def _give_up(self, changes: pd.DataFrame) -> None:
         outcome = changes[["change_no"]].assign(status="stale", message="the row keeps changing; left to the next run")
         self._ctx.store.record_outcomes(self._run_id, outcome)
+
+
+def read_rows(ctx: SyncContext, knowledge: Knowledge, table: Table, ids: list[str]) -> pd.DataFrame:
+    """Return rows as they are now: index dynamics_id, text columns."""
+    rows = ctx.dynamics.rows_by_id(table.value, ids, knowledge.columns[table])
+    return rows_frame(rows, knowledge, table, LookupNames(ctx)).set_index("dynamics_id")
+
+
+def take_over_defaults(ctx: SyncContext, run_id: str, knowledge: Knowledge) -> None:
+    """
+    Read the rows this run created and add to the plan what Dynamics filled in by itself: defaults, states, computed values.
+
+    Marketo then gets them in this very run, together with the ids, and the row's version is known from the start.
+    """
+    plan = ctx.store.load_plan(run_id)
+    changes = plan.changes
+    outward = changes[changes["direction"] == "to_dynamics"]
+    made = outward[(outward["action"] == "create") & (outward["status"] == "applied")]
+    answers = changes[changes["direction"] == "to_marketo"].set_index("link_id")["change_no"]
+    for table_name, created in made.groupby("dynamics_table"):
+        table = Table(str(table_name))
+        rows = read_rows(ctx, knowledge, table, created["dynamics_id"].tolist())
+        version = created["dynamics_id"].map(rows["version"])
+        ctx.store.record_outcomes(
+            run_id, created[["change_no", "status", "request_id"]].assign(dynamics_version=version)
+        )
+        found = default_values(plan, created, rows, knowledge.fields(table), table)
+        found = found.assign(change_no=found["link_id"].map(answers)).dropna(subset=["change_no"])
+        ctx.store.add_values(run_id, found.astype({"change_no": "int64"})[list(VALUE_COLUMNS)])
+
+
+def default_values(
+    plan: StoredPlan, created: pd.DataFrame, rows: pd.DataFrame, fields: Sequence[EffectiveField], table: Table
+) -> pd.DataFrame:
+    """Return decisions to write to Marketo what the created rows hold beyond what they were created with. Pure."""
+    names = [one.name for one in fields]
+    links = created.set_index("dynamics_id")["link_id"]
+    present = rows[rows.index.isin(links.index)]
+    index = pd.Index(links.loc[present.index], name="link_id")
+    sent = plan.values.merge(created[["change_no", "link_id"]], on="change_no")
+    sent = sent[sent["link_id"].isin(index) & sent["field"].isin(names)]
+    marketo = uniform_frame(index, names, None)
+    base = uniform_frame(index, names, MISSING)
+    if len(sent):
+        planned = wide(sent, "planned", names).reindex(index)
+        known = wide(sent.assign(known="yes"), "known", names).reindex(index).notna()
+        marketo, base = planned.where(known, marketo), planned.where(known, base)
+    dynamics = canonical_dynamics(present, fields).values.set_axis(index)
+    decisions = merge(base.astype("str"), marketo.astype("str"), dynamics, fields, table)
+    return decisions[decisions["outcome"] == "to_marketo"]
 
 
 def amend_values(ctx: SyncContext, run_id: str, verdict: Remerged) -> None:

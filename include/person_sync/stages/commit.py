@@ -178,7 +178,7 @@ def direction_counts(outcome: Outcome, files: PlanFiles, direction: str) -> dict
     applied = changes[changes["status"] == "applied"]
     collided = (values["outcome"] == "collision") & (values["direction"] == direction)
     winning_table = "lead" if direction == "to_dynamics" else "contact"
-    adopted = values[(values["outcome"] == "adopt") & (values["dynamics_table"] == winning_table)]
+    adopted = values[(values["action"] == "adopt") & (values["dynamics_table"] == winning_table)]
     held = files.holds[files.holds["direction"] == direction]
     problems = files.problems[files.problems["direction"] == direction]
     return {

@@ -16,7 +16,7 @@ import pandas as pd
 
 from include.dynamics import FeedExpired
 from include.person_sync.core.values import UNREADABLE
-from include.person_sync.stages.knowledge import TABLES, Knowledge, load_knowledge
+from include.person_sync.stages.knowledge import CONTROL_COLUMNS, TABLES, Knowledge, load_knowledge
 from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.staging import RunFolder, text_frame
 
@@ -167,6 +167,8 @@ def rows_frame(rows: list[dict[str, Any]], knowledge: Knowledge, table: Table, n
     key = f"{table.value}id"
     columns = {key: "dynamics_id", "@odata.etag": "version", **{name: name for name in knowledge.columns[table]}}
     frame = text_frame(rows, columns)
+    absent = set(knowledge.columns[table]) - set(CONTROL_COLUMNS[table]) - set(pd.DataFrame(rows).columns)
+    frame = frame.assign(**dict.fromkeys(absent, UNREADABLE))
     frame["dynamics_id"] = frame["dynamics_id"].str.lower()
     frame = frame.drop_duplicates("dynamics_id", keep="last", ignore_index=True)
     for one in knowledge.fields(table):

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from include.person_sync.core.fields import Table
 from include.person_sync.core.matching import (
     MatchReason,
     RequestProblem,
@@ -28,6 +27,7 @@ from include.person_sync.stages.extract_marketo import people_frame, person_colu
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from include.person_sync.core.fields import Table
     from include.person_sync.stages.context import SyncContext
     from include.person_sync.stages.knowledge import Knowledge
 
@@ -148,10 +148,9 @@ def recover_creates(world: World, links: pd.DataFrame, unsettled: pd.DataFrame, 
     lost = unsettled[(unsettled["action"] == "create") & (unsettled["direction"] == "to_dynamics")]
     lost = lost.drop_duplicates(["dynamics_table", "dynamics_id"], keep="last")
     lost = lost[~lost["marketo_id"].isin(links["marketo_id"]) & lost["marketo_id"].isin(world.people.index)]
-    exists = [
-        row_id in world.rows[Table(table)].index
-        for table, row_id in zip(lost["dynamics_table"], lost["dynamics_id"], strict=True)
-    ]
+    rows = world.all_rows([])
+    there = pd.MultiIndex.from_frame(rows[["dynamics_table", "dynamics_id"]])
+    exists = pd.MultiIndex.from_frame(lost[["dynamics_table", "dynamics_id"]]).isin(there)
     newcomers.add(lost[exists][["link_id", "marketo_id", "dynamics_table", "dynamics_id", "generation"]], Newcomer.LINK)
 
 

@@ -32,9 +32,19 @@ PROBLEM_COLUMNS = [
     "dynamics_id",
 ]
 LETTER_COLUMNS = [
-    "kind", "link_id", "marketo_id", "dynamics_table", "dynamics_id", "direction", "action", "fingerprint", "code", "message",
-    "payload", "activity_state",
-]  # fmt: skip
+    "kind",
+    "link_id",
+    "marketo_id",
+    "dynamics_table",
+    "dynamics_id",
+    "direction",
+    "action",
+    "fingerprint",
+    "code",
+    "message",
+    "payload",
+    "activity_state",
+]
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from include.person_sync.core.settle import settle
 from include.person_sync.core.values import MISSING, UNREADABLE, empty_frame, uniform_frame
 from include.person_sync.stages.control import CONTROL_FIELDS, control_decisions, deletion_decisions
 from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
+from include.person_sync.stages.extract_marketo import people_frame, person_columns
 from include.person_sync.stages.knowledge import TABLES, Knowledge, load_knowledge
 from include.person_sync.stages.newcomers import (
     PAIR_COLUMNS,
@@ -101,7 +102,7 @@ class Reconciliation:
         self._request = request
         self._manifests = manifests
         self._unsettled = ctx.store.unsettled()
-        self._world = staged_world(folder, manifests)
+        self._world = staged_world(ctx, knowledge, folder, manifests)
         self.closed: dict[int, str] = {}
 
     def plan(self) -> tuple[Plan, PlanFiles]:
@@ -182,7 +183,7 @@ class Reconciliation:
         self._read_counterparts(pairs)
         versions = pd.concat([rows["version"] for rows in self._world.rows.values()])
         versions = versions[~versions.index.duplicated()]
-        pairs["version"] = pairs["dynamics_id"].map(versions).fillna(pairs["version"])
+        pairs["version"] = pairs["dynamics_id"].map(versions).astype("str").fillna(pairs["version"])
         return pairs
 
     def _read_counterparts(self, pairs: pd.DataFrame) -> None:
@@ -330,18 +331,16 @@ class Reconciliation:
         return len(known)
 
 
-def staged_world(folder: RunFolder, manifests: dict[str, dict[str, Any]]) -> World:
+def staged_world(
+    ctx: SyncContext, knowledge: Knowledge, folder: RunFolder, manifests: dict[str, dict[str, Any]]
+) -> World:
     """Return what the extracts staged, keyed by id, the latest reading of each."""
-    people = folder.read_frames(manifests["marketo"]["parts"])
-    if people.empty:
-        people = pd.DataFrame({"marketo_id": pd.Series(dtype="int64"), "email": pd.Series(dtype="str")})
+    nobody = people_frame([], person_columns(ctx, knowledge))
+    people = pd.concat([nobody, folder.read_frames(manifests["marketo"]["parts"])])
     world = World(people.drop_duplicates("marketo_id", keep="last").set_index("marketo_id"), {})
     for table in TABLES:
-        rows = folder.read_frames(manifests["dynamics"]["tables"][table.value]["parts"])
-        if rows.empty:
-            rows = pd.DataFrame(
-                {name: pd.Series(dtype="str") for name in ("dynamics_id", "version", "statecode", "merged")}
-            )
+        nothing = rows_frame([], knowledge, table, LookupNames(ctx))
+        rows = pd.concat([nothing, folder.read_frames(manifests["dynamics"]["tables"][table.value]["parts"])])
         world.rows[table] = rows.drop_duplicates("dynamics_id", keep="last").set_index("dynamics_id")
     return world
 

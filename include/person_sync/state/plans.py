@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import RowMapping
 
-__all__ = ["amend_values", "load_plan", "newest_plan", "record_outcomes", "save_plan", "settle", "unsettled"]
+__all__ = ["add_values", "amend_values", "load_plan", "newest_plan", "record_outcomes", "save_plan", "settle", "unsettled"]
 
 _CHANGE_DTYPES = {
     "change_no": "int64",
@@ -157,6 +157,24 @@ def amend_values(connection: Connection, run_id: str, amended: pd.DataFrame) -> 
             plan_value.c.field == source.c.field,
         )
         connection.execute(update(plan_value).where(same).values({name: source.c[name] for name in told}))
+
+
+def add_values(connection: Connection, run_id: str, values: pd.DataFrame) -> None:
+    """
+    Add fields to changes of the run's newest attempt, replacing those it has already: what a write turned up.
+
+    `values`: as the frame `values` of a plan. Outcomes are not touched.
+    """
+    newest = newest_plan(connection, run_id)
+    if newest is None:
+        raise SyncError(f"Run {run_id} has no plan to add to.")
+    if values.empty:
+        return
+    with staged(connection, values, [plan_value.c[name] for name in ("change_no", "field")]) as source:
+        same = and_(plan_value.c.change_no == source.c.change_no, plan_value.c.field == source.c.field)
+        there = select(source.c.change_no).where(same).exists()
+        connection.execute(delete(plan_value).where(plan_value.c.plan_id == newest["plan_id"], there))
+    append(connection, plan_value, _with_plan(values, int(newest["plan_id"]), list(_VALUE_DTYPES)))
 
 
 _UNSETTLED_DTYPES = {

@@ -219,6 +219,11 @@ class Store:
         with self._writing() as connection:
             plans.amend_values(connection, run_id, amended)
 
+    def add_values(self, run_id: str, values: pd.DataFrame) -> None:
+        """Add fields to changes of a plan, replacing those there already; see `plans.add_values`."""
+        with self._writing() as connection:
+            plans.add_values(connection, run_id, values)
+
     def unsettled(self) -> pd.DataFrame:
         """
         Return the planned fields of every write that may have left without a commit, oldest plan first.

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Checklist", "NotRunError"]
 
+_LAST_RESORT = "Run setup again; if it stays, give the code and the request id to the vendor's support."
+
 
 class NotRunError(Exception):
     """Raised inside a check that finds it can't tell. The text says why."""
@@ -56,7 +58,9 @@ class Checklist:
             return Check(name, passed=None, detail=str(reason), remedy=remedy)
         except SyncError as error:
             request = f" (request {error.request_id})" if error.request_id else ""
-            return Check(name, passed=False, detail=f"{error.message}{request}", remedy=error.remedy or remedy)
+            return Check(
+                name, passed=False, detail=f"{error.message}{request}", remedy=error.remedy or remedy or _LAST_RESORT
+            )
 
     def _skip(self, name: str, unmet: str) -> Check:
         """Return a check that was not run, naming the first cause rather than the nearest one."""

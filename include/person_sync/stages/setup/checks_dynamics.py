@@ -62,6 +62,7 @@ _PART_OF_NUMBER = {
     **dict.fromkeys(("90002", "900021", "900023", "90013", "500011", "70011", "1002012", "50020"), _Part.TENANT),
     **dict.fromkeys(("700016", "700038", "7000112"), _Part.APPLICATION),
 }
+_UNKNOWN_RESOURCE = "AADSTS500011"
 _PART_OF_TEXT = (
     (re.compile(r"tenant|authority .* (has no|answered)"), _Part.TENANT),
     (re.compile(r"names no application"), _Part.APPLICATION),
@@ -140,6 +141,8 @@ class DynamicsChecks:
             self._sign_in()
         except ConfigError as error:
             self._refusal = (_part_of(error), error)
+            if not self._checklist.has_passed(HOST) and _UNKNOWN_RESOURCE in error.message:
+                raise NotRunError("nothing can be signed in to before 'dynamics host' passes.") from error
         self._raise_refusal(_Part.TENANT)
         return "the tenant exists and knows the organisation."
 

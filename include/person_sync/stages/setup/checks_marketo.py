@@ -47,6 +47,10 @@ WRITE_ACTIVITIES = "marketo_write_activities"
 
 _IDENTITY_PATH = "/identity/oauth/token"
 _HOST_REMEDY = "Check the setting 'host': it must be the REST address of the instance (Admin > Web Services)."
+_TYPE_REMEDY = (
+    "Look at Admin > Marketo Custom Activities: at most ten types are allowed, and their names must differ. Then run "
+    "setup again."
+)
 _IDLE_CALLS_A_DAY = 288 * 5
 _LEAST_CALLS_LEFT = 60
 """An hour of cycles that find nothing to do."""
@@ -100,7 +104,7 @@ class MarketoChecks:
         run(SEARCHABLE, self._searchable, needs=[CUSTOM_FIELDS])
         if self._provision:
             run(OPTIONAL_FIELDS, self._optional_fields, needs=[CUSTOM_FIELDS, SCHEMA])
-        run(ACTIVITY_TYPE, self._activity_type, needs=[SETTINGS, ACTIVITY_METADATA])
+        run(ACTIVITY_TYPE, self._activity_type, needs=[SETTINGS, ACTIVITY_METADATA], remedy=_TYPE_REMEDY)
         run(WRITE_ACTIVITIES, self._write_activities, needs=[ACTIVITY_TYPE])
 
     @property

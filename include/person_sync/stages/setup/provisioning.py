@@ -164,9 +164,9 @@ def _complain_about_refusals(
             continue
         why = "; ".join(f"{error.code} {error.message}" for error in result.errors) or result.status
         complaints.add(
-            f"{one.name} could not be made ({why})",
-            f"Make it by hand in Marketo (Admin > Field Management), or rename the field that holds its display name "
-            f"{one.display_name!r}; then run setup again.",
+            f"{one.name} ({one.display_name!r}) could not be made ({why})",
+            "Make it by hand in Marketo (Admin > Field Management), or rename the field that has its name or display "
+            "name; then run setup again.",
         )
 
 

@@ -129,9 +129,11 @@ class SetupReport:
     def _field_lines(self) -> Iterator[str]:
         for table, fields in self.fields.items():
             yield ""
-            yield f"{table.value}: {len(fields.effective)} fields are synced, {len(fields.dropped)} are not"
+            yield f"{table.value}: {len(fields.effective)} fields synced, {len(fields.dropped)} not"
             yield from (f"  {one.name}: only {one.rule}, the other side can't be written" for one in fields.narrowed)
-            yield from (f"  {one.name}: {one.reason}. {one.remedy}".rstrip() for one in fields.dropped)
+            for remedy in dict.fromkeys(one.remedy for one in fields.dropped):
+                yield from (f"  {one.name}: {one.reason}" for one in fields.dropped if one.remedy == remedy)
+                yield f"  -> {remedy}"
 
     def _verdict(self) -> str:
         if self.ok:

@@ -1,0 +1,89 @@
+"""Two systems in a sandbox, a state database, and the stages in between."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.person_sync.stages.context import SyncContext, context_from_environment
+from include.person_sync.stages.cycle import run_cycle
+from include.person_sync.stages.request import RunRequest
+from include.person_sync.stages.setup import run_setup
+from include.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Pairing:
+    """A sandbox and a sync between its two systems, as a test uses them."""
+
+    def __init__(self, sandbox: Sandbox, home: Path, state: str) -> None:
+        self.sandbox = sandbox
+        self.marketo = sandbox.marketo
+        self.dynamics = sandbox.dynamics
+        self.environment = {
+            **sandbox.environment(),
+            "AIRFLOW_HOME": str(home),
+            "PERSON_SYNC_STAGING": str(home / "staging"),
+            "AIRFLOW_CONN_PERSON_SYNC_STATE": state,
+        }
+
+    def context(self) -> SyncContext:
+        """Return new surroundings, as a new process would have them."""
+        return context_from_environment(self.environment, process=os.getpid())
+
+    def setup(self, **options: Any) -> None:
+        """Run setup and require that it passes."""
+        report = run_setup(self.context(), **options)
+        assert report.ok, report.as_text()
+
+    def cycle(self, **request: Any) -> dict[str, Any]:
+        """Run one cycle in surroundings of its own and return its summary."""
+        return run_cycle(self.context(), RunRequest(**request))
+
+    def quiet(self) -> None:
+        """Let echoes pass, then require two cycles that write nothing and stay within the idle budget."""
+        self.cycle()
+        for _ in range(2):
+            self.sandbox.reset_calls()
+            summary = self.cycle()
+            assert self.writes() == [], summary
+            assert summary["api_calls"]["marketo"] <= 5, [one.path for one in self.sandbox.calls("marketo")]
+            assert summary["api_calls"]["dynamics"] <= 3, [one.path for one in self.sandbox.calls("dynamics")]
+
+    def writes(self) -> list[str]:
+        """Return the calls since the last reset that write, in either system."""
+        calls = [*self.sandbox.calls("marketo"), *self.sandbox.calls("dynamics")]
+        return [
+            f"{one.method} {one.path}"
+            for one in calls
+            if one.method not in {"GET", "HEAD"}
+            and ("_method", "GET") not in one.query
+            and "/identity/" not in one.path
+        ]
+
+    def pair(self, table: str, email: str, **values: Any) -> tuple[int, str]:
+        """Put one person on both sides, in step but not linked yet; `values` by Dynamics column. Returns both ids."""
+        names = {"firstname": "firstName", "lastname": "lastName", "jobtitle": "title", "mobilephone": "mobilePhone"}
+        row = {"firstname": "Ada", "lastname": "Byron", "emailaddress1": email, **values}
+        person = {"email": email, **{names[name]: value for name, value in row.items() if name in names}}
+        return self.marketo.create(person), self.dynamics.create(table, row)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
+    """Return two empty systems."""
+    with Sandbox.start(directory=tmp_path / "sandbox") as running:
+        yield running
+
+
+@pytest.fixture
+def pairing(sandbox: Sandbox, tmp_path: Path) -> Pairing:
+    """Return a sync that is set up, on SQLite, with nobody in either system."""
+    made = Pairing(sandbox, tmp_path, f"sqlite:///{tmp_path}/state.db")
+    made.setup()
+    return made
