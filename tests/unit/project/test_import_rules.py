@@ -70,7 +70,7 @@ RULES = [
     ),
     Rule(
         "SQL lives in the state package",
-        where=EVERYTHING,
+        where=("include", *PLUGIN_PACKAGES, "dags"),
         spared=("include.person_sync.state",),
         forbidden=("sqlalchemy", "alembic", "psycopg", "psycopg2", "sqlite3"),
         way_out="add a method to include.person_sync.state.Store",
