@@ -181,3 +181,13 @@ def test_column_that_may_be_read_but_not_written_is_narrowed(ready: Installation
 
     assert report.ok, report.as_text()
     assert [one.name for one in report.fields[Table.CONTACT].narrowed if one.name == "job_title"] == ["job_title"]
+
+
+def test_privileges_that_are_not_told_are_not_run(ready: Installation) -> None:
+    """Without Read on users nothing is known of the other privileges: they are neither passed nor failed."""
+    ready.sandbox.dynamics.revoke("Read", "systemuser")
+
+    report = ready.run()
+
+    assert report.check("dynamics_contact_privileges").passed is None
+    assert "does not tell" in report.check("dynamics_contact_privileges").detail

@@ -225,3 +225,15 @@ def test_alerts_are_information(ready: Installation) -> None:
     ready.write_settings("alerts: {apprise_conn_id: chat}")
 
     assert "chat" in ready.run().check("alerts").detail
+
+
+def test_whole_context_serves_as_well_and_its_clients_are_used(ready: Installation) -> None:
+    """Given a context, setup works through its clients, so that their calls are counted there."""
+    context = ready.parts().context
+    assert context is not None
+
+    report = run_setup(context)
+
+    assert report.ok, report.as_text()
+    assert context.api_calls()["marketo"] > 0
+    assert context.api_calls()["dynamics"] > 0

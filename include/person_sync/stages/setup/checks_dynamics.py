@@ -36,6 +36,7 @@ LOOKUP_PRIVILEGES = "dynamics_lookup_privileges"
 
 _NEEDED = ("Read", "Create", "Write", "Append", "AppendTo")
 _ORGANISATION_WIDE = "Global"
+_NO_ROW = "00000000-0000-0000-0000-000000000000"
 _PRIVILEGE_WORDS = {"systemuser": "user"}
 """Tables whose privileges have another name. Privileges are compared in lower case: custom tables keep their case."""
 
@@ -203,8 +204,16 @@ class DynamicsChecks:
     def _lookup_privileges(self) -> str:
         """Owners are looked up by address; further tables are those whose names are mapped."""
         tables = sorted({"systemuser"} | self._mapped_lookup_tables())
-        _require(self._told_privileges(), [f"prvRead{_privilege_word(table)}" for table in tables])
+        if self._privileges is None:
+            self._try_reading(tables)
+        else:
+            _require(self._told_privileges(), [f"prvRead{_privilege_word(table)}" for table in tables])
         return f"Read on {', '.join(tables)}."
+
+    def _try_reading(self, tables: Iterable[str]) -> None:
+        """Ask each table for a row that can't exist: without Read on users the organisation tells no privileges."""
+        for table in tables:
+            self._parts.dynamics.rows_by_id(table, [_NO_ROW], [f"{table}id"])
 
     def _mapped_lookup_tables(self) -> set[str]:
         if self._parts.settings is None:
