@@ -85,6 +85,7 @@ golden: $(STAMP)  ## rewrite the golden files of the scenarios; read the differe
 
 bench: $(STAMP)  ## measure the merge, the store and the sandbox against their goals
 	$(PYTEST) tests/benchmarks -s --timeout 1800 $(ARGS)
+	$(RUN) -m tests.benchmarks.state
 
 check: lint types test  ## everything CI runs
 

@@ -66,6 +66,30 @@ settings.register_profile("nightly", max_examples=5000, deadline=None, database=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--golden`."""
+    parser.addoption("--golden", action="store_true", help="rewrite golden files instead of comparing with them")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """
+    Return a function that fails when a text differs from a golden file: `golden(path, text)`.
+
+    With `--golden` (`make golden`) it writes the file instead; the difference is then read in git.
+    """
+    rewrite = request.config.getoption("--golden")
+
+    def check(path: Path, text: str) -> None:
+        if rewrite:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert path.exists(), f"{path.name} is missing; make it with 'make golden'"
+        assert text == path.read_text(), f"{path.name} differs; if the change is meant, run 'make golden'"
+
+    return check
+
+
 @pytest.fixture(scope="session")
 def airflow_home() -> Path:
     """Return the home that Airflow uses in this test process."""

@@ -13,6 +13,7 @@ import base64
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -78,6 +79,7 @@ distributed_probe()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 when a run succeeded with tasks on both workers, else 1."""
     options = _options(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the blocks below then end what they started
     with tempfile.TemporaryDirectory(prefix="person-sync-distributed-", ignore_cleanup_errors=True) as directory:
         home = Path(directory)
         home.chmod(0o755)  # PostgreSQL, started by root, runs as another user and has to pass through
