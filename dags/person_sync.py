@@ -105,9 +105,7 @@ with DAG(
     report = SyncStageOperator(
         task_id="report", stage="report", sync_run_id=run_id, trigger_rule=TriggerRule.NONE_FAILED
     )
-    close_run = SyncStageOperator(task_id="close_run", stage="close_run", sync_run_id=run_id).as_teardown(
-        setups=open_run
-    )
+    close_run = SyncStageOperator(task_id="close_run", stage="close_run", sync_run_id=run_id).as_teardown()
 
     chain(
         open_run, [extract_marketo, extract_dynamics], reconcile, guard, apply_dynamics, apply_marketo, commit, report

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from include.person_sync.stages.context import SyncContext
 
-EXIT_DONE, EXIT_UNEXPECTED, EXIT_CONFIGURATION = 0, 1, 4
+EXIT_DONE, EXIT_UNEXPECTED, EXIT_CONFIGURATION, EXIT_QUOTA = 0, 1, 4, 5
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -178,11 +178,14 @@ def context() -> SyncContext:
 
 def run_setup_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Provision and check."""
-    from include.person_sync.stages.setup import run_setup
+    from include.person_sync.stages.setup import parts_from_environment, run_setup
 
     provision: Any = "all" if "all" in options.provision else options.provision
-    report = run_setup(context(), provision=provision, check_only=options.check)
-    return report.as_json(), report.as_text(), EXIT_DONE if report.ok else EXIT_CONFIGURATION
+    parts = parts_from_environment(os.environ, process=os.getpid())
+    report = run_setup(parts, provision=provision, check_only=options.check)
+    failed = {check.name for check in report.failed}
+    code = EXIT_QUOTA if failed == {"marketo_api_budget"} else EXIT_CONFIGURATION
+    return report.as_json(), report.as_text(), EXIT_DONE if report.ok else code
 
 
 def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
