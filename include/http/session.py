@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import ssl
+from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
@@ -35,29 +36,42 @@ def build_session(*, name: str, ca_bundle: str | None, pool_size: int) -> reques
 
 
 def build_tls_context(name: str, ca_bundle: str | None) -> ssl.SSLContext:
-    """Return a client context: TLS 1.2 or later, host names checked, system and certifi authorities plus the bundle."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cafile=certifi.where())
+    """
+    Return a client context: TLS 1.2 or later, host names checked, system and certifi authorities plus the bundle.
+
+    Parsing all those certificates takes a good part of an idle cycle's time, so sessions share a context for as long as
+    the bundle stays the same file.
+    """
     bundle = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-    if bundle:
-        _add_bundle(context, name, bundle)
-    return context
-
-
-def _add_bundle(context: ssl.SSLContext, name: str, bundle: str) -> None:
+    if not bundle:
+        return _context(None, ())
     path = Path(bundle).expanduser()
     try:
-        if path.is_dir():
-            context.load_verify_locations(capath=str(path))
-        else:
-            context.load_verify_locations(cafile=str(path))
+        return _context(path, _version(path))
     except (OSError, ssl.SSLError) as error:
         kind = "does not exist" if isinstance(error, FileNotFoundError) else "holds no readable PEM certificate"
         raise ConfigError(
             f"{name}: the certificate bundle {bundle!r} {kind}.",
             remedy="Give the path of a PEM file in the setting 'ca_bundle', or leave it empty for public authorities.",
         ) from error
+
+
+def _version(path: Path) -> tuple[int, ...]:
+    """Return what changes when a bundle is replaced."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+@lru_cache(maxsize=8)
+def _context(bundle: Path | None, version: tuple[int, ...]) -> ssl.SSLContext:  # noqa: ARG001 - part of the cache's key
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_verify_locations(cafile=certifi.where())
+    if bundle is not None and bundle.is_dir():
+        context.load_verify_locations(capath=str(bundle))
+    elif bundle is not None:
+        context.load_verify_locations(cafile=str(bundle))
+    return context
 
 
 class _VerifyingAdapter(HTTPAdapter):

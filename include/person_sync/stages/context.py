@@ -6,11 +6,11 @@ import os
 import socket
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
 from include.person_sync.config.connections import load_connection, state_url
@@ -45,6 +45,8 @@ class SyncContext:
     staging: Path
     process: int | None = None
     now: Callable[[], datetime] = lambda: datetime.now(tz=UTC)
+    built: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What stages made of stored documents, kept so that each stage of a process need not make it anew."""
 
     @cached_property
     def store(self) -> Store:

@@ -29,6 +29,7 @@ from include.person_sync.core.schema import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from include.dynamics import Column, ColumnPrivilege
     from include.person_sync.stages.context import SyncContext
@@ -88,12 +89,20 @@ def load_knowledge(ctx: SyncContext, *, refresh: bool = False) -> Knowledge:
         value, refreshed_at = stored
         fresh = ctx.now() - refreshed_at < timedelta(hours=ctx.settings.schema_refresh_hours)
         if fresh and not value.get("stale") and value.get("map_digest") == map_digest:
-            return build_knowledge(ctx, value)
+            return remembered(ctx, value, refreshed_at)
     value = {"map_digest": map_digest, **read_schemas(ctx)}
     knowledge = build_knowledge(ctx, value)
     ctx.store.save_document(DOCUMENT, value)
     log_dropped(knowledge)
     return knowledge
+
+
+def remembered(ctx: SyncContext, value: Mapping[str, Any], refreshed_at: datetime) -> Knowledge:
+    """Return knowledge from its stored JSON; built once per process, since every stage asks for it."""
+    known: tuple[datetime, Knowledge] | None = ctx.built.get(DOCUMENT)
+    if known is None or known[0] != refreshed_at:
+        known = ctx.built[DOCUMENT] = refreshed_at, build_knowledge(ctx, value)
+    return known[1]
 
 
 def mark_stale(ctx: SyncContext) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import logging
 import threading
+from pathlib import Path
 from time import sleep as wait_a_moment
 
 import pytest
@@ -310,6 +311,20 @@ def test_bundle_of_the_environment_counts_when_the_connection_names_none(tmp_pat
     with serve(tmp_path, script(Answer())) as server:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", server.ca_bundle)
         assert transport_to(server, time, ca_bundle=None).send(Request("GET", server.url)).status == 200
+
+
+def test_bundle_counts_anew_when_its_file_is_replaced(tmp_path, time):
+    """A renewed private authority is trusted by the next session, and the old one no longer."""
+    other = tmp_path / "other"
+    other.mkdir()
+    bundle = tmp_path / "bundle.pem"
+    with serve(tmp_path, script(Answer())) as server:
+        bundle.write_bytes(Path(server.ca_bundle).read_bytes())
+        assert transport_to(server, time, ca_bundle=str(bundle)).send(Request("GET", server.url)).status == 200
+
+        bundle.write_bytes(make_certificate(other).read_bytes())
+        with pytest.raises(ConfigError, match="ca_bundle"):
+            transport_to(server, time, ca_bundle=str(bundle)).send(Request("GET", server.url))
 
 
 @pytest.mark.parametrize("content", [None, "not a certificate"])
