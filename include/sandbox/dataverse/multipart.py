@@ -126,7 +126,7 @@ def _part(headers: Mapping[str, str], content: bytes) -> Part:
     found = _REQUEST_LINE.fullmatch(lines[0].decode("latin-1"))
     if found is None:
         raise malformed("The request line of an operation in a batch is malformed.")
-    if found[2].rstrip("/").endswith("/$batch"):
+    if found[2].rpartition("/")[2] == "$batch":
         raise malformed("A batch cannot be put into a batch.")
     return Part(found[1], found[2], _headers(lines[1:]), body, headers.get("content-id"))
 
