@@ -142,8 +142,7 @@ def count_plan(plan: Plan) -> Mapping[Direction, DirectionCounts]:
 def _count_direction(plan: Plan, way: Direction) -> DirectionCounts:
     changes = plan.changes[plan.changes["direction"] == way]
     values = plan.values[plan.values["change_no"].isin(changes["change_no"])]
-    target = "dynamics" if way is Direction.TO_DYNAMICS else "marketo"
-    empties = values["outcome"].isin([str(way), "collision"]) & values["planned"].isna() & values[target].notna()
+    empties = values["outcome"].isin([str(way), "collision"]) & values["planned"].isna()
     created = changes["action"] == Action.CREATE
     touched = changes["change_no"].isin(values["change_no"])
     return DirectionCounts(

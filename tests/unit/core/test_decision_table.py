@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from include.person_sync.core import merge as merge_module
+from include.person_sync.core.decision import differs
 from include.person_sync.core.fields import Blank, Rule, Table
 from include.person_sync.core.merge import Outcome, merge
 from include.person_sync.core.values import MISSING, UNREADABLE
@@ -57,11 +59,20 @@ def test_table_speaks_of_every_rule_policy_and_outcome() -> None:
 def test_merge_names_what_decided_when_the_blank_policy_did() -> None:
     """The `rule` column says `keep` where the blank policy decided, and the field's rule elsewhere."""
     field = effective(blank=Blank.KEEP)
-    base = frame({1: {field.name: "a"}, 2: {field.name: "a"}, 3: {field.name: "a"}})
-    marketo = frame({1: {field.name: None}, 2: {field.name: "b"}, 3: {field.name: "b"}})
-    dynamics = frame({1: {field.name: "a"}, 2: {field.name: None}, 3: {field.name: "c"}})
+    base = frame({number: {field.name: "a"} for number in (1, 2, 3, 4)})
+    marketo = frame({1: {field.name: None}, 2: {field.name: "b"}, 3: {field.name: "b"}, 4: {field.name: None}})
+    dynamics = frame({1: {field.name: "a"}, 2: {field.name: None}, 3: {field.name: "c"}, 4: {field.name: None}})
 
     decided = merge(base, marketo, dynamics, [field], Table.CONTACT)
 
-    assert decided["rule"].tolist() == ["keep", "keep", "two_way"]
+    assert decided["rule"].tolist() == ["keep", "keep", "two_way", "two_way"]
     assert isinstance(decided["rule"].dtype, pd.StringDtype)
+
+
+@pytest.mark.parametrize("base", [[None, "z"], [None, "a"], ["a", None], [None, None]])
+@pytest.mark.parametrize("marketo", [["a", "z"], [None, "a"], ["b", None], [None, None]])
+def test_encoded_columns_differ_where_their_values_do(base: list[str | None], marketo: list[str | None]) -> None:
+    """Empty, unknown to the other dictionary, and equal are told apart without decoding."""
+    one, other = (pa.array(side, pa.string()).dictionary_encode() for side in (marketo, base))
+
+    assert differs(one, other).tolist() == [ours != theirs for ours, theirs in zip(marketo, base, strict=True)]
