@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from include.person_sync.core.merge import decisions_frame, merge, merge_columns, merge_tables
@@ -27,7 +26,9 @@ def test_merge_keeps_the_law(law: laws.Law, world: World) -> None:
     law(merge, world)
 
 
-@given(world=worlds(), encode=st.booleans(), chunked=st.booleans())
+@pytest.mark.parametrize("encode", [False, True], ids=["plain", "encoded"])
+@pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunked"])
+@given(world=worlds())
 def test_merge_of_tables_decides_as_the_merge_of_frames(world: World, encode: bool, chunked: bool) -> None:
     """The path for millions gives what the path for frames gives, however Arrow holds the columns."""
     tables = [_table(frame, encode=encode, chunked=chunked) for frame in world.sides]
