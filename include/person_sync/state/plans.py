@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import RowMapping
 
-__all__ = ["add_values", "amend_values", "load_plan", "newest_plan", "record_outcomes", "save_plan", "settle", "unsettled"]
+__all__ = [
+    "add_values",
+    "amend_values",
+    "load_plan",
+    "newest_plan",
+    "record_outcomes",
+    "save_plan",
+    "settle",
+    "unsettled",
+]
 
 _CHANGE_DTYPES = {
     "change_no": "int64",
@@ -48,6 +57,7 @@ _PLANNED = [name for name in _CHANGE_DTYPES if name not in {"code", "message", "
 _VALUE_DTYPES = {"change_no": "int64"} | dict.fromkeys(
     ("field", "outcome", "winner", "base", "marketo", "dynamics", "planned", "rule"), "str"
 )
+_VALUE_ORDER = (plan_value.c.change_no, plan_value.c.field)
 _OUTCOME = ["change_no", "status", "code", "message", "request_id", "marketo_id", "dynamics_version"]
 _MAY_HAVE_LEFT = [ChangeStatus.PLANNED.value, ChangeStatus.APPLIED.value, ChangeStatus.UNKNOWN.value]
 
@@ -99,7 +109,9 @@ def load_plan(
         chosen.append(plan_change.c.direction == str(direction))
     if statuses is not None:
         chosen.append(plan_change.c.status.in_([str(one) for one in statuses]))
-    return StoredPlan(int(newest["attempt"]), _load_changes(connection, chosen), _load_values(connection, chosen))
+    whole = direction is None and statuses is None
+    values = _values_of_plan(connection, newest["plan_id"]) if whole else _values_of_changes(connection, chosen)
+    return StoredPlan(int(newest["attempt"]), _load_changes(connection, chosen), values)
 
 
 def _load_changes(connection: Connection, chosen: Sequence[Any]) -> pd.DataFrame:
@@ -107,11 +119,15 @@ def _load_changes(connection: Connection, chosen: Sequence[Any]) -> pd.DataFrame
     return read_frame(connection, statement.order_by(plan_change.c.change_no), _CHANGE_DTYPES)
 
 
-def _load_values(connection: Connection, chosen: Sequence[Any]) -> pd.DataFrame:
+def _values_of_plan(connection: Connection, plan_id: int) -> pd.DataFrame:
+    statement = select(*(plan_value.c[name] for name in _VALUE_DTYPES)).where(plan_value.c.plan_id == plan_id)
+    return read_frame(connection, statement.order_by(*_VALUE_ORDER), _VALUE_DTYPES)
+
+
+def _values_of_changes(connection: Connection, chosen: Sequence[Any]) -> pd.DataFrame:
     same = and_(plan_value.c.plan_id == plan_change.c.plan_id, plan_value.c.change_no == plan_change.c.change_no)
     statement = select(*(plan_value.c[name] for name in _VALUE_DTYPES)).join_from(plan_change, plan_value, same)
-    ordered = statement.where(*chosen).order_by(plan_value.c.change_no, plan_value.c.field)
-    return read_frame(connection, ordered, _VALUE_DTYPES)
+    return read_frame(connection, statement.where(*chosen).order_by(*_VALUE_ORDER), _VALUE_DTYPES)
 
 
 def record_outcomes(connection: Connection, run_id: str, outcomes: pd.DataFrame, now: datetime) -> None:
