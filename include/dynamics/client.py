@@ -170,6 +170,10 @@ class DynamicsClient:
         """Yield pages of the rows last changed in [start, end), aware datetimes, oldest change first."""
         return reading.rows_modified_between(self._api, self._tables[table], columns, start, end)
 
+    def all_rows(self, table: str, columns: Sequence[str]) -> Iterator[list[Row]]:
+        """Yield pages of every row of a table, without change tracking."""
+        return reading.all_rows(self._api, self._tables[table], columns)
+
     def apply(self, operations: Sequence[Operation], *, on_batch: OnBatch | None = None) -> list[OperationResult]:
         """
         Carry out the operations in parallel batches and return one result each, in order. Writes.

@@ -324,6 +324,21 @@ def test_rows_are_found_by_the_time_of_their_change(sandbox: Sandbox, client: Dy
     assert max(len(page) for page in pages) == 2
 
 
+def test_all_rows_are_read_page_by_page_without_change_tracking(sandbox: Sandbox, client: DynamicsClient) -> None:
+    """Reading a whole table gives each row once, in pages, also where change tracking is off."""
+    ids = [sandbox.dynamics.create("lead", {"lastname": f"Person {number}"}) for number in range(5)]
+    sandbox.dynamics.set_change_tracking("lead", on=False)
+
+    with connect(sandbox, page_size=2) as client_with_small_pages:
+        pages = list(client_with_small_pages.all_rows("lead", ["lastname"]))
+    sandbox.dynamics.set_change_tracking("lead", on=True)
+
+    read = [row["leadid"] for page in pages for row in page]
+    assert len(read) == len(set(read))
+    assert set(read) >= set(ids)
+    assert max(len(page) for page in pages) == 2
+
+
 def test_metadata_tells_what_values_fit(client: DynamicsClient) -> None:
     """Lengths, options, states, ranges, date behaviour and rights as the organisation defines them."""
     contact = {column.name: column for column in client.columns("contact")}
