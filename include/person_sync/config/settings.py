@@ -62,6 +62,20 @@ class MatchingPolicy(StrEnum):
     HOLD = "hold"
 
 
+class DeletedPerson(StrEnum):
+    """
+    What a deletion in Marketo means for the Dynamics row.
+
+    `recreate_on_change`: nothing, until the row is edited; then it becomes a new person (what the native connector
+    does). `ignore`: nothing, and the row gets no new person. `delete`: the row is deleted too, unless it was edited
+    meanwhile.
+    """
+
+    RECREATE = "recreate_on_change"
+    IGNORE = "ignore"
+    DELETE = "delete"
+
+
 class Matching(_Section):
     """The policy per direction: for a person asked into Dynamics, and for a new Dynamics row."""
 
@@ -170,6 +184,7 @@ class Settings(_Section):
     fields_: dict[str, FieldSettings] = Field(alias="fields")
     matching: Matching = Matching()
     custom_fields: CustomFields = CustomFields()
+    deleted_in_marketo: DeletedPerson = DeletedPerson.RECREATE
     sync_filter_column: ColumnName | None = "new_synctomkto"
     activity_type: RestName = "dynamicsSyncRefused"
     marketo: MarketoSettings = MarketoSettings()

@@ -2,9 +2,9 @@
 Where to take up Marketo's activity feeds again: watermark arithmetic without clock or network.
 
 Rows may become visible late and share seconds, so a feed is read again from some minutes *behind* the watermark (the
-overlap), and rows already handled are recognised by their `marketoGUID`. After a mass change that window holds thousands of
-rows; reading them again in every cycle would cost many calls for nothing. While the window is that dense the feeds are
-continued from their last paging token, and the overlap is read again only once per its own length.
+overlap), and rows already handled are recognised by their `marketoGUID`. After a mass change that window holds
+thousands of rows; reading them again in every cycle would cost many calls for nothing. While the window is that dense
+the feeds are continued from their last paging token, and the overlap is read again only once per its own length.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class FeedPosition:
     """
     How far Marketo's feeds have been consumed.
 
-    `since` is the newest activity date seen (aware UTC), `tokens` the paging token per feed to continue with, `seen` the
-    GUIDs of rows inside the overlap with their dates, `overlapped_at` when the overlap was last read.
+    `since` is the newest activity date seen (aware UTC), `tokens` the paging token per feed to continue with, `seen`
+    the GUIDs of rows inside the overlap with their dates, `overlapped_at` when the overlap was last read.
     """
 
     since: datetime
@@ -68,7 +68,9 @@ class FeedPosition:
 
 
 def choose_resume(position: FeedPosition | None, *, feeds: Iterable[str], now: datetime, overlap: timedelta) -> Resume:
-    """Return how to take up the feeds: from the start, from the overlap, or from the tokens while the overlap is dense."""
+    """
+    Return how to take up the feeds: from the start, from the overlap, or from the tokens while the overlap is dense.
+    """
     if position is None:
         return Resume.FIRST
     has_tokens = all(position.tokens.get(feed) for feed in feeds)

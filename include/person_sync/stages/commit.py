@@ -25,6 +25,8 @@ from include.person_sync.stages.staging import RunFolder
 from include.person_sync.state import Commit, RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from include.person_sync.stages.context import SyncContext
     from include.person_sync.state import StoredPlan
 
@@ -54,10 +56,12 @@ def commit(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
         plan = ctx.store.load_plan(run_id)
         outcome = Outcome.of(plan)
         content = Commit(
-            links=outcome.links(files.pairs),
+            links=outcome.links(files.pairs, manifest["moved"]),
             closed_links={int(one): reason for one, reason in manifest["closed"].items()},
             base_moves=outcome.base_moves(files.pairs),
             versions=outcome.versions(files.pairs),
+            filtered=manifest["filtered"],
+            unfiltered=manifest["unfiltered"],
             recheck=outcome.recheck(),
             rechecked=[int(one) for one in files.pairs["link_id"]],
             dead_letters=dead_letters(ctx, outcome, files),
@@ -90,9 +94,12 @@ class Outcome:
         failed = self.changes[(self.changes["action"] == "create") & (self.changes["status"] != "applied")]
         return set(failed["link_id"])
 
-    def links(self, pairs: pd.DataFrame) -> pd.DataFrame:
-        """Return the links that come into being, with the Marketo ids that creating people gave."""
-        born = pairs[pairs["newcomer"].notna() & ~pairs["link_id"].isin(self.failed_creates())].copy()
+    def links(self, pairs: pd.DataFrame, moved: Sequence[int]) -> pd.DataFrame:
+        """
+        Return links that come into being, with the Marketo ids that creating gave, and those that point elsewhere.
+        """
+        fresh = pairs["newcomer"].notna() & ~pairs["link_id"].isin(self.failed_creates())
+        born = pairs[fresh | pairs["link_id"].isin(list(moved))].copy()
         made = self.changes.loc[self.changes["action"] == "create", ["link_id", "marketo_id"]].dropna()
         given = made.drop_duplicates("link_id").set_index("link_id")["marketo_id"]
         born["marketo_id"] = born["marketo_id"].fillna(born["link_id"].map(given).astype("Int64"))

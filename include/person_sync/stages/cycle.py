@@ -6,13 +6,14 @@ import logging
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from include.errors import SafetyStop, SyncError
+from include.errors import SyncError
 from include.person_sync.stages.apply_dynamics import apply_dynamics
 from include.person_sync.stages.apply_marketo import apply_marketo
 from include.person_sync.stages.commit import commit
 from include.person_sync.stages.dry_run import describe_plan
 from include.person_sync.stages.extract_dynamics import extract_dynamics
 from include.person_sync.stages.extract_marketo import extract_marketo
+from include.person_sync.stages.failure import cause_of
 from include.person_sync.stages.guard import guard
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.stages.reconcile import reconcile
@@ -58,9 +59,8 @@ def run_cycle(ctx: SyncContext, request: RunRequest, *, kind: str = "cycle") -> 
 
 def note_failure(ctx: SyncContext, run_id: str, error: BaseException) -> None:
     """Note on the run how it ended; never hides the error itself."""
-    status = RunStatus.STOPPED if isinstance(error, SafetyStop) else RunStatus.FAILED
-    text = str(error) if isinstance(error, SyncError) else type(error).__name__
-    brake = error.brake if isinstance(error, SafetyStop) else None
+    text, brake = cause_of(error)
+    status = RunStatus.STOPPED if brake else RunStatus.FAILED
     try:
         if ctx.store.run(run_id) is not None:
             ctx.store.finish_run(run_id, status, error=text, brake=brake, api_calls=ctx.api_calls())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from include.person_sync.config.settings import DeletedPerson
 from include.person_sync.core.matching import (
     MatchReason,
     RequestProblem,
@@ -23,11 +24,12 @@ from include.person_sync.core.matching import (
 from include.person_sync.core.plan import Newcomer
 from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
 from include.person_sync.stages.extract_marketo import people_frame, person_columns, read_people
+from include.person_sync.stages.identity import blocked_rows
+from include.person_sync.stages.world import World, ids_by_table, is_alive, passes_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from include.person_sync.core.fields import Table
     from include.person_sync.stages.context import SyncContext
     from include.person_sync.stages.knowledge import Knowledge
 
@@ -40,6 +42,7 @@ PAIR_COLUMNS = [
     "newcomer",
     "owner_email",
     "version",
+    "is_filtered",
 ]
 HOLD_COLUMNS = ["kind", "marketo_id", "dynamics_table", "dynamics_id", "direction", "action", "code", "message"]
 EMAIL_COLUMN = "emailaddress1"
@@ -53,47 +56,15 @@ MATCH_MESSAGES = {
 
 
 @dataclass
-class World:
-    """
-    What a run has in hand, keyed by id and growing as counterparts are read.
-
-    `people`: index `marketo_id`, text columns by REST name. `rows`: per table, index `dynamics_id`, text columns
-    `version`, the selected columns and lookup names.
-    """
-
-    people: pd.DataFrame
-    rows: dict[Table, pd.DataFrame]
-
-    def add_people(self, frame: pd.DataFrame) -> None:
-        """Add people; a later reading replaces an earlier one."""
-        self.people = merged(self.people, frame.set_index("marketo_id"))
-
-    def add_rows(self, table: Table, frame: pd.DataFrame) -> None:
-        """Add rows of a table; a later reading replaces an earlier one."""
-        self.rows[table] = merged(self.rows[table], frame.set_index("dynamics_id"))
-
-    def all_rows(self, columns: Sequence[str]) -> pd.DataFrame:
-        """
-        Return the rows of both tables with `dynamics_table`, `dynamics_id` and the columns asked for (empty where a
-        table lacks one).
-        """
-        frames = [
-            rows.reindex(columns=list(columns)).assign(dynamics_table=table.value).reset_index(names="dynamics_id")
-            for table, rows in self.rows.items()
-        ]
-        return pd.concat(frames, ignore_index=True).astype("str")
-
-
-def merged(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Return both frames as one, the newer row winning per id."""
-    both = pd.concat([old, new]) if len(old) else new
-    return both[~both.index.duplicated(keep="last")]
-
-
-@dataclass
 class Newcomers:
-    """Pairs to link or create (columns PAIR_COLUMNS) and entries held back (columns HOLD_COLUMNS)."""
+    """
+    Pairs to link or create (columns PAIR_COLUMNS) and entries held back (columns HOLD_COLUMNS).
 
+    `links` are the open links of everybody in hand; `barred` the ids of rows that get no person in this run.
+    """
+
+    links: pd.DataFrame
+    barred: frozenset[str] = frozenset()
     pairs: list[pd.DataFrame] = field(default_factory=list)
     holds: list[pd.DataFrame] = field(default_factory=list)
 
@@ -117,8 +88,9 @@ class Newcomers:
         return pd.concat(self.holds, ignore_index=True) if self.holds else pd.DataFrame(columns=HOLD_COLUMNS)
 
     def taken(self, column: str) -> set[object]:
-        """Return the ids already paired in this run."""
-        return set(self.all_pairs()[column].dropna()) | set(self.all_holds()[column].dropna())
+        """Return the ids that have a link, or were paired or held in this run."""
+        frames = (self.links, self.all_pairs(), self.all_holds())
+        return {one for frame in frames for one in frame[column].dropna()}
 
 
 def pair_newcomers(
@@ -128,15 +100,17 @@ def pair_newcomers(
     links: pd.DataFrame,
     unsettled: pd.DataFrame,
     create_as: str | None,
+    barred: frozenset[str] = frozenset(),
 ) -> Newcomers:
     """
     Return how everybody without a link is to be paired; reads counterparts into `world`.
 
-    `links` are the open links of everything in `world`; `unsettled` the plans of runs that died before their commit.
+    `links` are the open links of everything in `world`; `unsettled` the plans of runs that died before their commit;
+    `barred` rows that lost their person in this very run.
     """
-    newcomers = Newcomers()
+    newcomers = Newcomers(links, barred)
     recover_creates(world, links, unsettled, newcomers)
-    rows = unlinked_rows(ctx, world, links, newcomers)
+    rows = unlinked_rows(ctx, world, newcomers)
     pair_by_identity(ctx, knowledge, world, rows, newcomers)
     pair_rows_by_email(ctx, knowledge, world, rows, newcomers)
     pair_requests(ctx, knowledge, world, newcomers, create_as)
@@ -154,44 +128,19 @@ def recover_creates(world: World, links: pd.DataFrame, unsettled: pd.DataFrame, 
     newcomers.add(lost[exists][["link_id", "marketo_id", "dynamics_table", "dynamics_id", "generation"]], Newcomer.LINK)
 
 
-def is_alive(rows: pd.DataFrame) -> pd.Series:
-    """Return True per row that is active and no merge's loser: only such a row may be linked or made a person."""
-    state = rows["statecode"] if "statecode" in rows else pd.Series(pd.NA, index=rows.index)
-    merged_away = rows["merged"].str.lower() == "true" if "merged" in rows else pd.Series(False, index=rows.index)
-    return (state.isna() | (state == "0")) & ~merged_away
-
-
-def passes_filter(ctx: SyncContext, rows: pd.DataFrame) -> pd.Series:
+def unlinked_rows(ctx: SyncContext, world: World, newcomers: Newcomers) -> pd.DataFrame:
     """
-    Return True per row the sync filter lets through: only an explicit No keeps a row out.
-
-    Source: Adobe, "Create a Custom Dynamics Sync Filter" (absent, empty and Yes sync; No does not).
-    """
-    column = ctx.settings.sync_filter_column
-    if not column or column not in rows:
-        return pd.Series(True, index=rows.index)
-    return rows[column].str.lower() != "false"
-
-
-def unlinked_rows(ctx: SyncContext, world: World, links: pd.DataFrame, newcomers: Newcomers) -> pd.DataFrame:
-    """
-    Return rows that may become people: never linked, alive, let through by the filter. Columns dynamics_table,
-    dynamics_id, email.
+    Return rows that may become people: alive, let through by the filter, without a person now, and either never linked
+    or free for a new one by policy. Columns dynamics_table, dynamics_id, email.
     """
     columns = [EMAIL_COLUMN, "statecode", "merged", ctx.settings.sync_filter_column]
     rows = world.all_rows([one for one in columns if one])
-    rows = rows[is_alive(rows) & passes_filter(ctx, rows)]
-    rows = rows[
-        ~rows["dynamics_id"].isin(links["dynamics_id"]) & ~rows["dynamics_id"].isin(newcomers.taken("dynamics_id"))
-    ]
+    rows = rows[is_alive(rows) & passes_filter(rows, ctx.settings.sync_filter_column)]
+    rows = rows[~rows["dynamics_id"].isin(newcomers.taken("dynamics_id") | newcomers.barred)]
     closed = ctx.store.load_links(dynamics_ids=ids_by_table(rows), state="closed")
-    rows = rows[~rows["dynamics_id"].isin(closed["dynamics_id"])]
+    recreate = ctx.settings.deleted_in_marketo == DeletedPerson.RECREATE
+    rows = rows[~blocked_rows(rows, closed, recreate=recreate)]
     return rows.rename(columns={EMAIL_COLUMN: "email"})[["dynamics_table", "dynamics_id", "email"]]
-
-
-def ids_by_table(rows: pd.DataFrame) -> dict[str, list[str]]:
-    """Return row ids per table name."""
-    return {str(table): list(ids) for table, ids in rows.groupby("dynamics_table")["dynamics_id"]}
 
 
 def pair_by_identity(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from include.errors import QuotaExhausted
+from include.errors import LeaseHeld, QuotaExhausted
 from include.person_sync.stages.knowledge import load_knowledge
 from include.person_sync.state import RunStatus
 
@@ -19,16 +20,18 @@ log = logging.getLogger(__name__)
 
 USAGE = "marketo_usage"
 USAGE_CHECK = timedelta(hours=1)
+LEASE_POLL_S = 0.5
 MARKETO_DAY = ZoneInfo("America/Chicago")
 """Marketo's allowance is renewed at midnight Central Time. Source: Marketo developer guide, "REST API" (limits)."""
 
 
-def open_run(ctx: SyncContext, run_id: str, request: RunRequest, *, kind: str = "cycle") -> str:
+def open_run(ctx: SyncContext, run_id: str, request: RunRequest, *, kind: str = "cycle", wait_s: float = 0.0) -> str:
     """
     Register the run and return its id; a run that is committed already is left alone.
 
-    Raises LeaseHeld when another run is writing, ConfigError when an instance is not provisioned, QuotaExhausted when
-    today's Marketo calls are used up. A dry run takes no lease, since it writes nothing.
+    Raises LeaseHeld when another run is still writing after `wait_s` seconds, ConfigError when an instance is not
+    provisioned, QuotaExhausted when today's Marketo calls are used up. A dry run takes no lease, since it writes
+    nothing.
     """
     known = ctx.store.run(run_id)
     if known is not None and known.status is RunStatus.COMMITTED:
@@ -38,10 +41,28 @@ def open_run(ctx: SyncContext, run_id: str, request: RunRequest, *, kind: str = 
     if request.dry_run:
         prepare(ctx)
     else:
+        wait_for_lease(ctx, run_id, wait_s)
         with ctx.lease(run_id):
             prepare(ctx)
     log.info("run %s opened: mode %s%s", run_id, request.mode, ", dry run" if request.dry_run else "")
     return run_id
+
+
+def wait_for_lease(ctx: SyncContext, run_id: str, wait_s: float) -> None:
+    """Take the lease, waiting for another run to give it back. Raises LeaseHeld when it has not after `wait_s`."""
+    deadline = time.monotonic() + wait_s
+    waiting = False
+    while True:
+        try:
+            with ctx.lease(run_id):
+                return
+        except LeaseHeld as held:
+            if time.monotonic() >= deadline:
+                raise
+            if not waiting:
+                log.info("run %s waits up to %.0f s: %s", run_id, wait_s, held.message)
+            waiting = True
+            time.sleep(LEASE_POLL_S)
 
 
 def prepare(ctx: SyncContext) -> None:

@@ -23,16 +23,13 @@ from include.person_sync.core.values import MISSING, UNREADABLE, empty_frame, un
 from include.person_sync.stages.control import CONTROL_FIELDS, control_decisions, deletion_decisions
 from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
 from include.person_sync.stages.extract_marketo import people_frame, person_columns
+from include.person_sync.stages.identity import DELETED_IN_MARKETO, ORIGINATING_LEAD, Events, Identities, follow_events
 from include.person_sync.stages.knowledge import TABLES, Knowledge, load_knowledge
-from include.person_sync.stages.newcomers import (
-    PAIR_COLUMNS,
-    World,
-    add_people,
-    pair_newcomers,
-)
+from include.person_sync.stages.newcomers import PAIR_COLUMNS, add_people, pair_newcomers
 from include.person_sync.stages.planning import PROBLEM_COLUMNS, PlanFiles, change_fingerprints, problem_fingerprints
 from include.person_sync.stages.request import RunRequest
 from include.person_sync.stages.staging import RunFolder
+from include.person_sync.stages.world import World, passes_filter
 from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
@@ -68,6 +65,9 @@ def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str
         **sources,
         **files.write(folder),
         "closed": {str(one): reason for one, reason in reconciliation.closed.items()},
+        "moved": reconciliation.moved,
+        "filtered": reconciliation.filtered,
+        "unfiltered": reconciliation.unfiltered,
         "changes": folder.write_frame("changes", plan.changes),
         "values": folder.write_frame("values", plan.values),
         "first_run": manifests["marketo"]["resumed"] == "first",
@@ -103,20 +103,36 @@ class Reconciliation:
         self._manifests = manifests
         self._unsettled = ctx.store.unsettled()
         self._world = staged_world(ctx, knowledge, folder, manifests)
+        self._retabled: set[int] = set()
         self.closed: dict[int, str] = {}
+        self.moved: list[int] = []
+        self.filtered: list[int] = []
+        self.unfiltered: list[int] = []
 
     def plan(self) -> tuple[Plan, PlanFiles]:
         """Return the plan and the files beside it."""
-        links = self._open_links()
-        deleted = self._close_deleted(links)
-        links = links[~links["link_id"].isin(self.closed)]
+        identities = self._follow_events(self._open_links())
+        links, deleted = identities.open(), self._flagged(identities)
+        self.closed, self.moved = identities.closed, sorted(identities.moved)
         newcomers = pair_newcomers(
-            self._ctx, self._knowledge, self._world, links, self._unsettled, self._request.create_as
+            self._ctx,
+            self._knowledge,
+            self._world,
+            links,
+            self._unsettled,
+            self._request.create_as,
+            self._barred(identities),
         )
         pairs = self._all_pairs(links, newcomers.all_pairs())
-        decisions, problems = self._decide(pairs)
+        self.filtered, self.unfiltered = self._filter(pairs)
+        decisions, problems = self._decide(pairs[~pairs["link_id"].isin(self.filtered)])
         fulfilled = pairs["newcomer"].isin([Newcomer.LINK, Newcomer.CREATE_IN_DYNAMICS])
-        control = control_decisions(pairs, self._world.people, self._ctx.settings.custom_fields, fulfilled=fulfilled)
+        control = control_decisions(
+            pairs[~pairs["link_id"].isin(self.filtered)],
+            self._world.people,
+            self._ctx.settings.custom_fields,
+            fulfilled=fulfilled,
+        )
         decisions = pd.concat([decisions, control, deletion_decisions(deleted)], ignore_index=True)
         decisions, withheld = self._spare_closed_rows(decisions, pairs)
         concerned = pd.concat([pairs, deleted], ignore_index=True).rename(columns={"version": "dynamics_version"})
@@ -136,35 +152,63 @@ class Reconciliation:
 
     def _open_links(self) -> pd.DataFrame:
         """Return the open links of everybody in hand, by either id."""
-        store = self._ctx.store
-        people = [*map(int, self._world.people.index), *self._manifests["marketo"]["deleted"]]
-        by_person = store.load_links(marketo_ids=people)
+        store, merged = self._ctx.store, self._manifests["marketo"]["merged"]
+        people = [*map(int, self._world.people.index), *self._manifests["marketo"]["deleted"], *map(int, merged)]
+        by_person = store.load_links(marketo_ids=[*people, *merged.values()])
         rows = {table.value: [*frame.index, *self._deleted_rows(table)] for table, frame in self._world.rows.items()}
+        rows[Table.LEAD.value] += self._world.rows[Table.CONTACT][ORIGINATING_LEAD].dropna().str.lower().tolist()
         by_row = store.load_links(dynamics_ids=rows)
         return pd.concat([by_person, by_row]).drop_duplicates("link_id", ignore_index=True)
 
     def _deleted_rows(self, table: Table) -> list[str]:
         return list(self._manifests["dynamics"]["tables"][table.value]["deleted"])
 
-    def _close_deleted(self, links: pd.DataFrame) -> pd.DataFrame:
-        """
-        Note links whose half is gone as closed; return those whose person must be told (row deleted in Dynamics), in
-        pair columns.
+    def _follow_events(self, links: pd.DataFrame) -> Identities:
+        """Return the links after deletions, merges and qualification."""
+        marketo, tables = self._manifests["marketo"], self._manifests["dynamics"]["tables"]
+        events = Events(
+            deleted_people=frozenset(marketo["deleted"]),
+            merged_people={int(loser): int(winner) for loser, winner in marketo["merged"].items()},
+            deleted_rows={name: frozenset(one["deleted"]) for name, one in tables.items()},
+        )
+        column = self._ctx.settings.sync_filter_column
+        identities = follow_events(links, events, self._world, self._fetch_rows, column)
+        self._retabled = identities.retabled
+        return identities
 
-        A row that was deleted and is there again all the same (it came with this very extract) is not deleted.
+    def _barred(self, identities: Identities) -> frozenset[str]:
         """
-        deleted = {
-            row_id
-            for table, rows in self._world.rows.items()
-            for row_id in self._deleted_rows(table)
-            if row_id not in rows.index
+        Return rows whose link was closed by this run's events and that get no new person in it.
+
+        An edit beats a deletion: a row that was edited since the two sides last agreed is not among them.
+        """
+        closed = identities.links[identities.links["link_id"].isin(identities.closed)]
+        lost = closed[closed["link_id"].map(identities.closed) == DELETED_IN_MARKETO]
+        edited = {
+            row_id for table in TABLES for row_id in self._edited(table, lost[lost["dynamics_table"] == table.value])
         }
-        gone_rows = links[links["dynamics_id"].isin(deleted)]
-        gone_people = links[links["marketo_id"].isin(self._manifests["marketo"]["deleted"])]
-        self.closed = dict.fromkeys(map(int, gone_rows["link_id"]), "deleted in Dynamics")
-        self.closed |= dict.fromkeys(map(int, gone_people["link_id"]), "deleted in Marketo")
-        told = gone_rows[~gone_rows["link_id"].isin(gone_people["link_id"])]
-        return told.assign(newcomer=None, owner_email=None, version=None).reindex(columns=PAIR_COLUMNS)
+        return frozenset(set(closed["dynamics_id"]) - edited)
+
+    def _edited(self, table: Table, links: pd.DataFrame) -> list[str]:
+        """Return the rows of links that hold something else than the base."""
+        fields = self._knowledge.fields(table)
+        rows = by_link(self._world.rows[table], links.set_index("link_id")["dynamics_id"])
+        values = canonical_dynamics(rows, fields).values
+        base = self._ctx.store.load_base([int(one) for one in rows.index], list(values.columns)).reindex(rows.index)
+        known = (base != MISSING) & (values != UNREADABLE)
+        differs = (values.ne(base) & ~(values.isna() & base.isna()) & known).any(axis="columns")
+        return links.loc[links["link_id"].isin(differs.index[differs]), "dynamics_id"].tolist()
+
+    def _fetch_rows(self, table: Table, ids: list[str]) -> pd.DataFrame:
+        """Read rows into the world and return the open links that point to them."""
+        found = self._ctx.dynamics.rows_by_id(table.value, ids, self._knowledge.columns[table])
+        self._world.add_rows(table, rows_frame(found, self._knowledge, table, LookupNames(self._ctx)))
+        return self._ctx.store.load_links(dynamics_ids={table.value: ids})
+
+    def _flagged(self, identities: Identities) -> pd.DataFrame:
+        """Return the links whose person must be told that the row is gone, in pair columns."""
+        links = identities.links[identities.links["link_id"].isin(identities.flagged)]
+        return links.assign(newcomer=None, owner_email=None, version=None).reindex(columns=PAIR_COLUMNS)
 
     def _all_pairs(self, links: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
         """
@@ -176,6 +220,7 @@ class Reconciliation:
         new.loc[missing, "link_id"] = list(self._ctx.store.reserve_link_ids(int(missing.sum())))
         known = links.assign(newcomer=None, owner_email=None, version=links["dynamics_version"])
         pairs = pd.concat([known.reindex(columns=PAIR_COLUMNS), new], ignore_index=True)
+        pairs["is_filtered"] = pairs["is_filtered"].fillna(False).astype("bool")
         pairs = pairs.astype({"link_id": "int64", "marketo_id": "Int64", "generation": "int64"})
         pairs = pairs.astype(
             dict.fromkeys(("dynamics_table", "dynamics_id", "newcomer", "owner_email", "version"), "str")
@@ -196,17 +241,30 @@ class Reconciliation:
             has_row = pairs["dynamics_id"].isin(rows.index)
             incomplete = pairs["link_id"].isin(self._incomplete(table, pairs[here & (has_row != has_person)]))
             unversioned = pairs["version"].isna() & has_person
-            people = pairs.loc[here & ~has_person & incomplete, "marketo_id"]
+            people = pairs.loc[here & ~has_person & (incomplete | pairs["is_filtered"]), "marketo_id"]
             add_people(ctx, self._knowledge, world, "id", people.astype("str"))
             ids = pairs.loc[here & ~has_row & (incomplete | unversioned), "dynamics_id"].tolist()
             if ids:
-                found = ctx.dynamics.rows_by_id(table.value, ids, self._knowledge.columns[table])
-                world.add_rows(table, rows_frame(found, self._knowledge, table, LookupNames(ctx)))
+                self._fetch_rows(table, ids)
 
     def _incomplete(self, table: Table, pairs: pd.DataFrame) -> pd.Index:
         """Return link ids that lack a base for one of the table's fields."""
         base = self._base(table, pairs)
         return base.index[(base == MISSING).any(axis="columns")]
+
+    def _filter(self, pairs: pd.DataFrame) -> tuple[list[int], list[int]]:
+        """
+        Return the links that the sync filter keeps out now, and those it lets through again.
+
+        A pair that is kept out is left alone in both directions and grows stale; its row decides, or what was known of
+        it.
+        """
+        column = self._ctx.settings.sync_filter_column
+        verdicts = [passes_filter(rows, column) for rows in self._world.rows.values()]
+        passes = pairs["dynamics_id"].map(pd.concat(verdicts)[lambda one: ~one.index.duplicated()])
+        kept_out = passes.eq(False) | (passes.isna() & pairs["is_filtered"])
+        back = passes.eq(True) & pairs["is_filtered"]
+        return pairs.loc[kept_out, "link_id"].tolist(), pairs.loc[back, "link_id"].tolist()
 
     # merge
 
@@ -227,6 +285,8 @@ class Reconciliation:
         names = [one.name for one in self._knowledge.fields(table)]
         known = pairs.loc[pairs["newcomer"].isna(), "link_id"].tolist()
         base = self._ctx.store.load_base(known, names)
+        choices = [one.name for one in self._knowledge.fields(table) if one.dynamics.options]
+        base.loc[base.index.isin(self._retabled), choices] = MISSING
         index = pd.Index(pairs["link_id"], name="link_id")
         return pd.concat([base, uniform_frame(index.difference(base.index), names, MISSING)]).reindex(index)
 

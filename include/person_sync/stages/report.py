@@ -13,8 +13,9 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.errors import LostAnswer, SyncError
-from include.person_sync.stages.dry_run import records
+from include.person_sync.stages.dry_run import describe_plan, records
 from include.person_sync.stages.open_run import note_calls
+from include.person_sync.stages.staging import RunFolder
 from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
@@ -28,13 +29,17 @@ LETTER_ATTRIBUTE = "letter"
 LOOK_BACK = timedelta(days=2)
 
 
-def report(ctx: SyncContext, run_id: str) -> dict[str, Any]:
+def report(ctx: SyncContext, run_id: str, reconciled: str | None = None) -> dict[str, Any]:
     """
     Write pending refusals into Marketo's activity log, note the calls used, and return the run's summary.
 
-    May be repeated. A Marketo failure here does not undo the run: the activities stay pending for the next one.
+    A dry run writes nothing there; with the manifest `reconciled` its plan is left as a file beside the others, whose
+    reference is in the summary (`plan_file`): it holds values of people, which a log must not. May be repeated. A
+    Marketo failure here does not undo the run: the activities stay pending for the next one.
     """
     run = ctx.store.require_run(run_id)
+    if run.params.get("dry_run") and reconciled is not None:
+        return report_dry_run(ctx, run_id, reconciled)
     if run.status is RunStatus.COMMITTED:
         try:
             send_activities(ctx)
@@ -42,9 +47,26 @@ def report(ctx: SyncContext, run_id: str) -> dict[str, Any]:
             log.warning("refusals could not be written to the activity log now; the next run tries again: %s", error)
     note_calls(ctx, ctx.api_calls()["marketo"])
     summary = summary_of(ctx, run_id)
-    for direction, counted in summary["counts"].items():
-        log.info("run %s %s: %s", run_id, direction, ", ".join(f"{name} {count}" for name, count in counted.items()))
+    log_counts(summary)
     return summary
+
+
+def report_dry_run(ctx: SyncContext, run_id: str, reconciled: str) -> dict[str, Any]:
+    """Note the end of a dry run, leave its plan as a JSON file, and return the summary with the file's reference."""
+    whole = describe_plan(ctx, run_id, reconciled)
+    note_calls(ctx, ctx.api_calls()["marketo"])
+    people = {name: whole.pop(name) for name in ("plan", "problems", "held")}
+    whole["plan_file"] = RunFolder(ctx.staging, run_id).write_manifest("plan", people)
+    log_counts(whole)
+    log.info("the plan, per person and field: %s below %s", whole["plan_file"], ctx.staging)
+    return whole
+
+
+def log_counts(summary: dict[str, Any]) -> None:
+    """Say what a run counted, one line per direction."""
+    for direction, counted in summary["counts"].items():
+        numbers = ", ".join(f"{name} {count}" for name, count in counted.items())
+        log.info("run %s %s: %s", summary["run_id"], direction, numbers)
 
 
 def summary_of(ctx: SyncContext, run_id: str) -> dict[str, Any]:

@@ -42,14 +42,16 @@ class RunRequest:
         """Refuse wishes that contradict each other, naming the option."""
         if self.mode is Mode.WINDOW and (self.start is None or self.end is None or self.start >= self.end):
             raise ConfigError(
-                "mode window needs a beginning before its end.", remedy="give --from and --to as ISO times with a zone."
+                "mode window needs a beginning before its end.",
+                remedy="give --from and --to (in Airflow: window_start and window_end) as ISO times with a zone.",
             )
         if self.mode is Mode.PEOPLE and not (self.marketo_ids or self.dynamics_ids):
             raise ConfigError(
-                "mode people needs ids.", remedy="give --marketo-id or --dynamics-id, repeatedly if need be."
+                "mode people needs ids.",
+                remedy="give --marketo-id or --dynamics-id, repeatedly if need be (in Airflow: marketo_ids, dynamics_ids).",
             )
         if self.mode is not Mode.PEOPLE and (self.marketo_ids or self.dynamics_ids):
-            raise ConfigError(f"mode {self.mode} takes no ids.", remedy="use --mode people with ids.")
+            raise ConfigError(f"mode {self.mode} takes no ids.", remedy="set the mode to people, or leave the ids out.")
 
     def as_json(self) -> dict[str, Any]:
         """Return the request as JSON, to be stored with the run."""

@@ -8,7 +8,7 @@ import pandas as pd
 from sqlalchemy import Connection, select, update
 
 from include.errors import LeaseHeld, SyncError
-from include.person_sync.state import dead_letters, links, plans
+from include.person_sync.state import backlog, dead_letters, links, plans
 from include.person_sync.state.bulk import upsert
 from include.person_sync.state.records import RunStatus
 from include.person_sync.state.runs import load_run
@@ -41,6 +41,7 @@ def commit(connection: Connection, run_id: str, content: Commit, now: datetime) 
     _move_identity(connection, run_id, content, now)
     _move_letters(connection, run_id, content, now)
     _move_watermarks(connection, run_id, content.watermarks, now)
+    _move_backlog(connection, content, now)
     plans.settle(connection, run_id, everything=content.settles)
     _close_run(connection, run_id, content, now)
     return True
@@ -66,6 +67,8 @@ def _move_identity(connection: Connection, run_id: str, content: Commit, now: da
         links.save_versions(connection, content.versions)
     links.mark_recheck(connection, content.rechecked, needed=False)
     links.mark_recheck(connection, content.recheck, needed=True)
+    links.mark_filtered(connection, content.unfiltered, filtered=False)
+    links.mark_filtered(connection, content.filtered, filtered=True)
 
 
 def _move_letters(connection: Connection, run_id: str, content: Commit, now: datetime) -> None:
@@ -85,6 +88,13 @@ def _move_watermarks(connection: Connection, run_id: str, moves: Mapping[str, An
     changed = {name: statement.excluded[name] for name in ("value", "run_id", "moved_at")}
     rows = [{"feed": feed, "value": value, "run_id": run_id, "moved_at": now} for feed, value in moves.items()]
     connection.execute(statement.on_conflict_do_update(index_elements=["feed"], set_=changed), rows)
+
+
+def _move_backlog(connection: Connection, content: Commit, now: datetime) -> None:
+    for source, record_ids in content.taken_up.items():
+        backlog.remove(connection, source, record_ids)
+    for source, record_ids in content.backlog.items():
+        backlog.add(connection, source, record_ids, now)
 
 
 def load_watermarks(connection: Connection) -> dict[str, Any]:

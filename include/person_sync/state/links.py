@@ -23,6 +23,7 @@ __all__ = [
     "count_links",
     "links_to_recheck",
     "load_links",
+    "mark_filtered",
     "mark_recheck",
     "reserve",
     "save_links",
@@ -36,8 +37,10 @@ _DTYPES = {
     "dynamics_id": "str",
     "generation": "int64",
     "state": "str",
+    "closed_reason": "str",
     "dynamics_version": "str",
     "needs_recheck": "bool",
+    "is_filtered": "bool",
 }
 _COLUMNS = [link.c[name] for name in _DTYPES]
 _IDENTITY = ["link_id", "marketo_id", "dynamics_table", "dynamics_id", "generation"]
@@ -149,6 +152,13 @@ def save_versions(connection: Connection, versions: pd.DataFrame) -> None:
     with staged(connection, versions, [link.c.link_id, link.c.dynamics_version]) as source:
         statement = update(link).where(link.c.link_id == source.c.link_id)
         connection.execute(statement.values(dynamics_version=source.c.dynamics_version))
+
+
+def mark_filtered(connection: Connection, link_ids: Collection[int], *, filtered: bool) -> None:
+    """Set or clear the mark of links whose row the sync filter keeps out: their person in Marketo grows stale."""
+    if link_ids:
+        chosen = link.c.link_id.in_(id_set(connection, link_ids))
+        connection.execute(update(link).where(chosen, link.c.is_filtered != filtered).values(is_filtered=filtered))
 
 
 def mark_recheck(connection: Connection, link_ids: Collection[int], *, needed: bool) -> None:

@@ -137,6 +137,8 @@ class Commit:
     * `base_moves`: link_id, field, value; NaN is *empty*, the mark MISSING forgets the field.
     * `versions`: link_id, dynamics_version.
     * `recheck`, `rechecked`: links the next run must look at even if no feed names them, and those it has looked at.
+    * `filtered`, `unfiltered`: links whose row the sync filter keeps out now, and those it lets through again.
+    * `backlog`, `taken_up`: source → record ids that wait for a later run, and those this run has dealt with.
     * `dead_letters`: kind, link_id, marketo_id, dynamics_table, dynamics_id, direction, action, fingerprint, code,
       message, payload (a dict; the key `fields` maps field → planned value), activity_state.
     * `resolved_dead_letters`: ids of dead letters that need nobody any more. Those whose fields were applied are
@@ -151,6 +153,10 @@ class Commit:
     versions: pd.DataFrame | None = None
     recheck: Collection[int] = ()
     rechecked: Collection[int] = ()
+    filtered: Collection[int] = ()
+    unfiltered: Collection[int] = ()
+    backlog: Mapping[str, Collection[str]] = field(default_factory=dict)
+    taken_up: Mapping[str, Collection[str]] = field(default_factory=dict)
     dead_letters: pd.DataFrame | None = None
     resolved_dead_letters: Collection[int] = ()
     watermarks: Mapping[str, Any] = field(default_factory=dict)

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from include.errors import SyncError
-from include.person_sync.state import commits, dead_letters, engine, history, lease, links, plans, runs, snapshots
+from include.person_sync.state import (
+    backlog,
+    commits,
+    dead_letters,
+    engine,
+    history,
+    lease,
+    links,
+    plans,
+    runs,
+    snapshots,
+)
 from include.person_sync.state.bulk import upsert
 from include.person_sync.state.migrate import migrate_to_head
 from include.person_sync.state.records import ActivityState, LinkState
@@ -117,6 +128,16 @@ class Store:
             return snapshots.load_base(connection, link_ids, fields)
 
     # feeds and knowledge
+
+    def backlog(self, source: str, limit: int) -> list[str]:
+        """Return up to `limit` records of a source that wait for their turn, the longest waiting first."""
+        with self._reading() as connection:
+            return backlog.waiting(connection, source, limit)
+
+    def backlog_overview(self) -> dict[str, dict[str, Any]]:
+        """Return per source how many records wait (`waiting`) and since when the oldest does (`oldest`)."""
+        with self._reading() as connection:
+            return backlog.overview(connection)
 
     def watermarks(self) -> dict[str, Any]:
         """Return how far each change feed has been consumed: feed name → JSON value."""

@@ -118,6 +118,7 @@ link = Table(
     Column("closed_reason", Text),
     Column("dynamics_version", Text),
     Column("needs_recheck", Boolean, nullable=False, server_default=false()),
+    Column("is_filtered", Boolean, nullable=False, server_default=false()),
     Column("created_run_id", String(250), nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
 )
@@ -134,6 +135,15 @@ base_snapshot = Table(
     Column("field_values", DOCUMENT, nullable=False),
     Column("run_id", String(250), nullable=False),
 )
+
+backlog = Table(
+    "backlog",
+    metadata,
+    Column("source", String(64), primary_key=True),
+    Column("record_id", String(36), primary_key=True),
+    Column("noted_at", UtcDateTime, nullable=False),
+)
+Index("ix_backlog_noted_at", backlog.c.source, backlog.c.noted_at)
 
 watermark = Table(
     "watermark",

@@ -1,0 +1,74 @@
+"""What a run has in hand: people and rows by id, and what can be told from a row alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from include.person_sync.core.fields import Table
+
+
+@dataclass
+class World:
+    """
+    What a run has in hand, keyed by id and growing as counterparts are read.
+
+    `people`: index `marketo_id`, text columns by REST name. `rows`: per table, index `dynamics_id`, text columns
+    `version`, the selected columns and lookup names.
+    """
+
+    people: pd.DataFrame
+    rows: dict[Table, pd.DataFrame]
+
+    def add_people(self, frame: pd.DataFrame) -> None:
+        """Add people; a later reading replaces an earlier one."""
+        self.people = merged(self.people, frame.set_index("marketo_id"))
+
+    def add_rows(self, table: Table, frame: pd.DataFrame) -> None:
+        """Add rows of a table; a later reading replaces an earlier one."""
+        self.rows[table] = merged(self.rows[table], frame.set_index("dynamics_id"))
+
+    def all_rows(self, columns: Sequence[str]) -> pd.DataFrame:
+        """
+        Return the rows of both tables with `dynamics_table`, `dynamics_id` and the columns asked for (empty where a
+        table lacks one).
+        """
+        frames = [
+            rows.reindex(columns=list(columns)).assign(dynamics_table=table.value).reset_index(names="dynamics_id")
+            for table, rows in self.rows.items()
+        ]
+        return pd.concat(frames, ignore_index=True).astype("str")
+
+
+def merged(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """Return both frames as one, the newer row winning per id."""
+    both = pd.concat([old, new]) if len(old) else new
+    return both[~both.index.duplicated(keep="last")]
+
+
+def is_alive(rows: pd.DataFrame) -> pd.Series:
+    """Return True per row that is active and no merge's loser: only such a row may be linked or made a person."""
+    state = rows["statecode"] if "statecode" in rows else pd.Series(pd.NA, index=rows.index)
+    merged_away = rows["merged"].str.lower() == "true" if "merged" in rows else pd.Series(False, index=rows.index)
+    return (state.isna() | (state == "0")) & ~merged_away
+
+
+def passes_filter(rows: pd.DataFrame, column: str | None) -> pd.Series:
+    """
+    Return True per row the sync filter lets through: only an explicit No keeps a row out.
+
+    Source: Adobe, "Create a Custom Dynamics Sync Filter" (absent, empty and Yes sync; No does not).
+    """
+    if not column or column not in rows:
+        return pd.Series(True, index=rows.index)
+    return rows[column].str.lower() != "false"
+
+
+def ids_by_table(rows: pd.DataFrame) -> dict[str, list[str]]:
+    """Return row ids per table name."""
+    return {str(table): list(ids) for table, ids in rows.groupby("dynamics_table")["dynamics_id"]}
