@@ -39,6 +39,8 @@ class Batch:
 
         Without `odata.continue-on-error` the first refusal ends the batch and gives the whole its status. Raises
         Refusal for a batch that cannot be read.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/execute-batch-operations-using-web-api
         """
         check_headers(call)
         entries = parse_batch(call.header("Content-Type") or "", call.body)

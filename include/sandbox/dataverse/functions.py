@@ -48,7 +48,11 @@ class BoundFunctions:
         self._row_id = row_id
 
     def answer(self, call: Call, step: str) -> Reply:
-        """Return the answer of a function or action. Raises Refusal, NotBuilt for one that the sandbox lacks."""
+        """
+        Return the answer of a function or action. Raises Refusal, NotBuilt for one that the sandbox lacks.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/use-web-api-functions
+        """
         name = step.removeprefix("Microsoft.Dynamics.CRM.").removesuffix("()")
         match self._table.name, name:
             case "systemuser", "RetrieveUserPrivileges":

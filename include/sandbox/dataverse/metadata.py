@@ -46,7 +46,11 @@ class Metadata:
         self._root = f"{organization.api_url}$metadata#EntityDefinitions"
 
     def answer(self, call: Call, steps: list[str]) -> Reply:
-        """Return the answer of a metadata query. Raises Refusal, NotBuilt for changes and what is not built."""
+        """
+        Return the answer of a metadata query. Raises Refusal, NotBuilt for changes and what is not built.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query-metadata-web-api
+        """
         if call.method != "GET":
             raise NotBuilt(Gap.METADATA_WRITE)
         kind, name, row_id = _keyed(steps[0])

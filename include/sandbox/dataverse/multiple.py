@@ -38,7 +38,11 @@ class Multiple:
         self._writer = Writer(organization)
 
     def answer(self, name: str, body: Mapping[str, Any]) -> Reply:
-        """Return the answer of a bulk action. Raises Refusal when any row is refused; then none is written."""
+        """
+        Return the answer of a bulk action. Raises Refusal when any row is refused; then none is written.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/bulk-operations
+        """
         if name not in _BUILT:
             raise NotBuilt(Gap.ACTION, name)
         if not self._organization.settings.multiple_operations:

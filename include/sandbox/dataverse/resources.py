@@ -45,7 +45,11 @@ class CollectionResource:
         self._references = references
 
     def answer(self, call: Call, rest: list[str]) -> Reply:
-        """Return the answer of a request to the collection or to what hangs on it. Raises Refusal."""
+        """
+        Return the answer of a request to the collection or to what hangs on it. Raises Refusal.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/perform-operations-web-api
+        """
         match call.method, rest:
             case "GET", []:
                 return self._query(call)
@@ -84,6 +88,11 @@ class CollectionResource:
         return options.delta_token is not None or (preferences.track_changes and self._table.change_tracking)
 
     def _count(self, call: Call) -> Reply:
+        """
+        Return the number of rows, or of changes since a delta link, as plain text.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/query/count-rows
+        """
         options = self._options(call)
         require_readable(self._organization, self._caller, self._table, options)
         if options.delta_token is not None:
@@ -133,7 +142,11 @@ class RowResource:
         return self._key if isinstance(self._key, str) else find_by_key(self._organization, self._table, self._key)
 
     def answer(self, call: Call) -> Reply:
-        """Return the answer of a request to the row itself. Raises Refusal."""
+        """
+        Return the answer of a request to the row itself. Raises Refusal.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/update-delete-entities-using-web-api
+        """
         match call.method:
             case "GET":
                 return self._get(call)
@@ -190,7 +203,11 @@ class RowResource:
         return body if isinstance(self._key, str) else {**self._key, **body}
 
     def answer_property(self, call: Call, name: str) -> Reply:
-        """Return the answer of a request to one column or one related row. Raises Refusal."""
+        """
+        Return the answer of a request to one column or one related row. Raises Refusal.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/update-delete-entities-using-web-api
+        """
         if name == "systemuserroles_association" and self._table.name == "systemuser":
             return self._roles(call)
         if name in self._table.navigations:
@@ -223,6 +240,11 @@ class RowResource:
         return no_content()
 
     def _get_column(self, name: str) -> Reply:
+        """
+        Return one column.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/retrieve-entity-using-web-api
+        """
         options = QueryOptions(select=(name,))
         require_readable(self._organization, self._caller, self._table, options)
         row_id = self.existing_id()
@@ -233,6 +255,11 @@ class RowResource:
         return answer(200, {"@odata.context": context, "value": shown[name]})
 
     def _related(self, call: Call, name: str) -> Reply:
+        """
+        Return the row behind a lookup.
+
+        Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/retrieve-related-entities-query
+        """
         if call.method != "GET":
             raise no_such_method(call.method)
         column, targets = self._table.navigations[name]
@@ -282,7 +309,11 @@ class RowResource:
 def written(
     organization: Organization, caller: Caller, table: Table, row_id: str, call: Call, *, created: bool
 ) -> Reply:
-    """Return the answer of a create or update: nothing, or the row when the caller prefers its representation."""
+    """
+    Return the answer of a create or update: nothing, or the row when the caller prefers its representation.
+
+    Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/create-entity-web-api
+    """
     preferences = parse_preferences(call.header("Prefer"))
     address = f"{organization.api_url}{table.entity_set}({row_id})"
     if not preferences.representation:

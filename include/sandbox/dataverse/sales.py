@@ -51,7 +51,11 @@ _NEVER_COPIED: Final = frozenset(
 
 
 def qualify_lead(organization: Organization, caller: Caller, lead_id: str, call: Call) -> Reply:
-    """Turn an open lead into the rows asked for, and close it as qualified."""
+    """
+    Turn an open lead into the rows asked for, and close it as qualified.
+
+    Source: https://learn.microsoft.com/dynamics365/customer-engagement/web-api/qualifylead
+    """
     if call.method != "POST":
         raise no_such_method(call.method)
     body = parse_json_object(call.body, "leads")
@@ -138,7 +142,11 @@ def _store(organization: Organization, caller: Caller, table: Table, row_id: str
 
 
 def merge(organization: Organization, caller: Caller, call: Call) -> Reply:
-    """Merge two rows of a table: the subordinate is closed and points to the target."""
+    """
+    Merge two rows of a table: the subordinate is closed and points to the target.
+
+    Source: https://learn.microsoft.com/power-apps/developer/data-platform/webapi/merge-entity-using-web-api
+    """
     if call.method != "POST":
         raise no_such_method(call.method)
     body = parse_json_object(call.body, "Merge")

@@ -42,7 +42,9 @@ def send(wire: Wire, *entries: str, goes_on: bool = False, **options: Any) -> re
     """Send a batch."""
     body = "".join(f"--b\r\n{entry}" for entry in entries) + "--b--\r\n"
     prefer = "odata.continue-on-error" if goes_on else ""
-    return wire.send("POST", "$batch", data=body.encode(), prefer=prefer, Content_Type='multipart/mixed; boundary="b"', **options)
+    return wire.send(
+        "POST", "$batch", data=body.encode(), prefer=prefer, Content_Type='multipart/mixed; boundary="b"', **options
+    )
 
 
 def parts(response: requests.Response) -> list[list[tuple[int, dict[str, str], Any]]]:
@@ -126,7 +128,12 @@ def test_change_set_refers_to_its_own_results(sandbox, wire):
         wire,
         change_set(
             operation("POST", f"{API}accounts", {"name": "Contoso"}, content_id="1"),
-            operation("POST", f"{API}contacts", {"lastname": "Ruiz", "parentcustomerid_account@odata.bind": "$1"}, content_id="2"),
+            operation(
+                "POST",
+                f"{API}contacts",
+                {"lastname": "Ruiz", "parentcustomerid_account@odata.bind": "$1"},
+                content_id="2",
+            ),
             operation("PATCH", "$2", {"jobtitle": "CEO"}, content_id="3", If_Match="*"),
         ),
     )
@@ -169,7 +176,10 @@ def test_failed_change_set_leaves_nothing_behind(sandbox, wire):
     [
         ([change_set(operation("GET", "contacts", content_id="1"))], "GET"),
         ([change_set(operation("POST", "contacts", {}))], "Content-ID"),
-        ([change_set(operation("POST", "contacts", {}, "1"), operation("POST", "contacts", {}, "1"))], "more than once"),
+        (
+            [change_set(operation("POST", "contacts", {}, "1"), operation("POST", "contacts", {}, "1"))],
+            "more than once",
+        ),
         ([operation("GET", "$batch")], "batch cannot be put into a batch"),
         ([operation("GET", "contacts").replace("application/http", "text/plain")], "application/http"),
         ([operation("GET", "contacts").replace("binary", "base64")], "binary"),
@@ -185,7 +195,9 @@ def test_malformed_batch_is_refused_as_a_whole(sandbox, wire, entries, text):
     assert sandbox.dynamics.count("contact") == 0
 
 
-@pytest.mark.parametrize("spoil", [lambda body: body.replace("\r\n", "\n"), lambda body: body.removesuffix("\r\n"), lambda body: body[:-8]])
+@pytest.mark.parametrize(
+    "spoil", [lambda body: body.replace("\r\n", "\n"), lambda body: body.removesuffix("\r\n"), lambda body: body[:-8]]
+)
 def test_wrong_line_ends_are_refused(wire, spoil):
     """CRLF everywhere, the last line included."""
     body = spoil(f"--b\r\n{operation('GET', 'contacts')}--b--\r\n")
@@ -226,8 +238,12 @@ def test_single_part_can_be_throttled_or_fail(sandbox, wire):
     """Faults aim at one operation inside a batch."""
     first, second = (sandbox.dynamics.create("contact", {"lastname": name}) for name in "AB")
     sandbox.faults.add("dynamics", "throttled", match=f"PATCH *{first}", retry_after=7)
-    sandbox.faults.add("dynamics", "error", match=f"PATCH *{second}", status=500, code="0x80044151", message="Sql error")
-    entries = [operation("PATCH", f"contacts({row})", {"jobtitle": "x"}, If_Match="*") for row in (first, second, first)]
+    sandbox.faults.add(
+        "dynamics", "error", match=f"PATCH *{second}", status=500, code="0x80044151", message="Sql error"
+    )
+    entries = [
+        operation("PATCH", f"contacts({row})", {"jobtitle": "x"}, If_Match="*") for row in (first, second, first)
+    ]
 
     answers = [group[0] for group in parts(send(wire, *entries, goes_on=True))]
 

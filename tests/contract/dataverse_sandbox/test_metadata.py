@@ -20,11 +20,19 @@ def columns(wire, cast: str, options: str, table: str = "contact") -> dict[str, 
 
 def test_table_definition(wire):
     """A table tells its set, key, tracking and concurrency."""
-    names = "LogicalName,EntitySetName,PrimaryIdAttribute,ObjectTypeCode,ChangeTrackingEnabled,CanChangeTrackingBeEnabled"
-    found = wire.get(f"{CONTACT}?$select={names},IsOptimisticConcurrencyEnabled&$expand=Keys($select=KeyAttributes)").json()
+    names = (
+        "LogicalName,EntitySetName,PrimaryIdAttribute,ObjectTypeCode,ChangeTrackingEnabled,CanChangeTrackingBeEnabled"
+    )
+    found = wire.get(
+        f"{CONTACT}?$select={names},IsOptimisticConcurrencyEnabled&$expand=Keys($select=KeyAttributes)"
+    ).json()
 
     assert found["@odata.context"].endswith("/$entity")
-    assert (found["EntitySetName"], found["PrimaryIdAttribute"], found["ObjectTypeCode"]) == ("contacts", "contactid", 2)
+    assert (found["EntitySetName"], found["PrimaryIdAttribute"], found["ObjectTypeCode"]) == (
+        "contacts",
+        "contactid",
+        2,
+    )
     assert (found["ChangeTrackingEnabled"], found["IsOptimisticConcurrencyEnabled"], found["Keys"]) == (True, True, [])
     assert found["MetadataId"]
 
@@ -45,7 +53,7 @@ def test_absent_table_is_not_found(sandbox, wire):
 
 def test_common_properties_of_columns(wire):
     """The plain collection gives what all columns have, and their kind as a type annotation."""
-    names = "LogicalName,AttributeType,AttributeTypeName,AttributeOf,IsValidForCreate,IsValidForUpdate,RequiredLevel,IsSecured"
+    names = "LogicalName,AttributeType,AttributeTypeName,AttributeOf,IsValidForCreate,IsValidForUpdate,RequiredLevel"
     found = {item["LogicalName"]: item for item in wire.get(f"{CONTACT}/Attributes?$select={names}").json()["value"]}
 
     assert found["lastname"]["@odata.type"] == f"#{CRM}StringAttributeMetadata"
@@ -75,17 +83,26 @@ def test_ranges_precisions_dates_and_targets(wire):
     assert (whole["numberofchildren"]["MinValue"], whole["numberofchildren"]["MaxValue"]) == (0, 1_000_000_000)
     assert money["annualincome"]["Precision"] == 2
     assert dates["birthdate"]["DateTimeBehavior"]["Value"] == "DateOnly"
-    assert (dates["lastusedincampaign"]["DateTimeBehavior"]["Value"], dates["lastusedincampaign"]["Format"]) == ("UserLocal", "DateOnly")
+    assert (dates["lastusedincampaign"]["DateTimeBehavior"]["Value"], dates["lastusedincampaign"]["Format"]) == (
+        "UserLocal",
+        "DateOnly",
+    )
     assert lookups["parentcustomerid"]["Targets"] == ["account", "contact"]
     assert lookups["ownerid"]["Targets"] == ["systemuser", "team"]
 
 
-@pytest.mark.parametrize(("cast", "column"), [("PicklistAttributeMetadata", "leadsourcecode"), ("StateAttributeMetadata", "statecode")])
+@pytest.mark.parametrize(
+    ("cast", "column"), [("PicklistAttributeMetadata", "leadsourcecode"), ("StateAttributeMetadata", "statecode")]
+)
 def test_options_have_values_and_labels(wire, cast, column):
     """Options come when expanded, with labels in the user's language."""
-    found = columns(wire, cast, "$select=LogicalName&$expand=OptionSet($select=Options),GlobalOptionSet", "lead")[column]
+    found = columns(wire, cast, "$select=LogicalName&$expand=OptionSet($select=Options),GlobalOptionSet", "lead")[
+        column
+    ]
 
-    labels = {option["Value"]: option["Label"]["UserLocalizedLabel"]["Label"] for option in found["OptionSet"]["Options"]}
+    labels = {
+        option["Value"]: option["Label"]["UserLocalizedLabel"]["Label"] for option in found["OptionSet"]["Options"]
+    }
     assert labels[1] in {"Advertisement", "Qualified"}
     assert found["GlobalOptionSet"] is None
 
@@ -156,7 +173,9 @@ def test_column_privileges_join_by_metadata_id(sandbox, wire):
     sandbox.dynamics.secure_column("contact", "governmentid", read=True)
     user = sandbox.dynamics.user_id
 
-    (entry,) = wire.get(f"systemusers({user})/{CRM}RetrievePrincipalAttributePrivileges()").json()["AttributePrivileges"]
+    (entry,) = wire.get(f"systemusers({user})/{CRM}RetrievePrincipalAttributePrivileges()").json()[
+        "AttributePrivileges"
+    ]
     column = wire.get(f"{CONTACT}/Attributes(LogicalName='governmentid')?$select=IsSecured,MetadataId").json()
 
     assert entry == {"AttributeId": column["MetadataId"], "CanRead": 4, "CanCreate": 0, "CanUpdate": 0}
@@ -165,7 +184,8 @@ def test_column_privileges_join_by_metadata_id(sandbox, wire):
 
 def test_probe_for_bulk_actions(wire):
     """The message filters tell which bulk actions a table has."""
-    query = "sdkmessagefilters?$select=sdkmessagefilterid&$filter=sdkmessageid/name eq '{}' and primaryobjecttypecode eq 'contact'"
+    condition = "sdkmessageid/name eq '{}' and primaryobjecttypecode eq 'contact'"
+    query = f"sdkmessagefilters?$select=sdkmessagefilterid&$filter={condition}"
 
     assert len(wire.get(query.format("UpdateMultiple")).json()["value"]) == 1
     assert wire.get(query.format("DeleteMultiple")).json()["value"] == []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msal
 import pytest
 import requests
+from cryptography.hazmat.primitives import hashes
 
 from include.sandbox.certificates import make_client_certificate
 
@@ -85,8 +86,6 @@ def certificate_credential(sandbox: Sandbox, *, by_thumbprint: bool) -> dict[str
     made = sandbox.client_certificate
     pem = made.file.read_text()
     if by_thumbprint:
-        from cryptography.hazmat.primitives import hashes
-
         return {"private_key": pem, "thumbprint": made.certificate.fingerprint(hashes.SHA1()).hex()}  # noqa: S303
     return {"private_key": pem, "public_certificate": pem[pem.index("-----BEGIN CERTIFICATE") :]}
 

@@ -10,7 +10,9 @@ NOTHING_ELSE = {"CreateOpportunity": False, "Status": 3}
 
 def test_qualifying_makes_the_rows_and_links_both_ways(sandbox, wire):
     """The contact carries the lead's values and points back; the lead is closed and points forward."""
-    lead = sandbox.dynamics.create("lead", {"subject": "Pumps", "lastname": "Ruiz", "companyname": "Contoso", "jobtitle": "CEO"})
+    lead = sandbox.dynamics.create(
+        "lead", {"subject": "Pumps", "lastname": "Ruiz", "companyname": "Contoso", "jobtitle": "CEO"}
+    )
 
     answer = wire.post(f"leads({lead})/{QUALIFY}", {"CreateAccount": True, "CreateContact": True, **NOTHING_ELSE})
 

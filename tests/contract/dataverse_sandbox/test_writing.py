@@ -28,7 +28,9 @@ def test_create_answers_with_the_rows_address(sandbox, wire):
 
 def test_create_returns_the_row_when_preferred(wire):
     """With return=representation the selected columns come back with 201."""
-    answer = wire.post("contacts?$select=fullname", {"firstname": "Ana", "lastname": "Ruiz"}, prefer="return=representation")
+    answer = wire.post(
+        "contacts?$select=fullname", {"firstname": "Ana", "lastname": "Ruiz"}, prefer="return=representation"
+    )
 
     assert answer.status_code == 201
     assert answer.headers["Preference-Applied"] == "return=representation"
@@ -124,7 +126,11 @@ def test_delete_is_final(wire, contact):
         ({"lastonholdtime": "yesterday"}, PAYLOAD, "Edm.DateTimeOffset"),
         ({"lastonholdtime": "1700-01-01T00:00:00Z"}, "0x80040203", "minimum value"),
         ({"statecode": None}, "0x80040203", "cannot be set to null"),
-        ({"statecode": 0, "statuscode": 2}, "0x80048408", "2 is not a valid status code for state code ContactState.Active"),
+        (
+            {"statecode": 0, "statuscode": 2},
+            "0x80048408",
+            "2 is not a valid status code for state code ContactState.Active",
+        ),
     ],
 )
 def test_value_that_does_not_fit_is_refused(sandbox, wire, contact, body, code, text):
@@ -146,7 +152,12 @@ def test_malformed_body_is_refused(wire, contact, content):
 
 def test_values_are_stored_in_the_vendors_form(sandbox, wire, contact):
     """Numbers are rounded, moments become UTC in whole seconds, empty texts become null."""
-    body = {"annualincome": 10.556, "lastonholdtime": "2026-01-05T10:04:11.9+02:00", "jobtitle": "", "address1_latitude": 1.1234567}
+    body = {
+        "annualincome": 10.556,
+        "lastonholdtime": "2026-01-05T10:04:11.9+02:00",
+        "jobtitle": "",
+        "address1_latitude": 1.1234567,
+    }
 
     wire.patch(f"contacts({contact})", body, If_Match="*")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import logging
+import socket
 import ssl
 import threading
 import time
@@ -38,6 +39,12 @@ class Echo:
         if call.path == "/empty":
             return Reply(204, {"X-Left": "1"})
         return Reply.json(200, {"path": call.path, "query": call.query, "body": call.body.decode()})
+
+
+def ask(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+    """Send a request and return its answer."""
+    connection.request("GET", "/")
+    return connection.getresponse()
 
 
 class Running:
@@ -98,7 +105,9 @@ def test_requests_are_decoded_and_connections_kept(running):
 def test_chunked_bodies_are_read(running):
     """A body sent in chunks arrives whole."""
     connection = running.connect()
-    connection.request("POST", "/", iter([b"one", b"two"]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
+    connection.request(
+        "POST", "/", iter([b"one", b"two"]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"}
+    )
 
     assert b'"body":"onetwo"' in connection.getresponse().read()
     connection.close()
@@ -117,7 +126,9 @@ def test_answers_without_content_have_no_length(running):
 
 def test_unknown_authority_is_refused_by_clients(running):
     """The certificate is vouched for by the sandbox's own CA only."""
-    stranger = http.client.HTTPSConnection("localhost", running.listener.port, context=ssl.create_default_context(), timeout=10)
+    stranger = http.client.HTTPSConnection(
+        "localhost", running.listener.port, context=ssl.create_default_context(), timeout=10
+    )
 
     with pytest.raises(ssl.SSLCertVerificationError):
         stranger.request("GET", "/")
@@ -199,8 +210,6 @@ def test_latency_applies_to_every_call(running):
 
 def test_stalled_client_holds_up_nobody(running):
     """A client that never finishes its handshake does not block others."""
-    import socket
-
     with socket.create_connection(("127.0.0.1", running.listener.port)):
         connection = running.connect()
         connection.request("GET", "/")
@@ -218,8 +227,7 @@ def test_stop_ends_open_connections(certificate):
     running.listener.stop()
 
     with pytest.raises((OSError, http.client.HTTPException)):
-        connection.request("GET", "/")
-        connection.getresponse()
+        ask(connection)
     connection.close()
 
 
