@@ -91,6 +91,7 @@ class ApiCall:
     body: bytes = b""
     content_type: str = ""
     path: dict[str, str] = field(default_factory=dict)
+    range: str | None = None
     take_fault: Callable[[str], Fault | None] = lambda _kind: None
 
     def json(self, *members: str) -> dict[str, Any]:

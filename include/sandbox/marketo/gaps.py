@@ -22,7 +22,6 @@ class AddressGap:
 
 
 ADDRESS_GAPS: Final = (
-    AddressGap("bulk lead extract", r"\w+ /bulk/v1/leads/export.*"),
     AddressGap("bulk activity extract", r"\w+ /bulk/v1/activities/export.*"),
     AddressGap("bulk lead import", r"\w+ /bulk/v1/leads(\.json|/batch/.*)"),
     AddressGap("bulk custom objects", r"\w+ /bulk/v1/customobjects/.*"),
@@ -50,6 +49,8 @@ FEATURE_GAPS: Final = (
     "merge leads: mergeInCRM",
     "activities: listId",
     "activities: assetIds",
+    "bulk lead extract: filters other than createdAt",
+    "bulk lead extract: SSV",
 )
 
 

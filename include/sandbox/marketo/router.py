@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from include.sandbox.marketo.endpoints import (
     activity_types,
+    bulk_lead_extract,
     custom_activities,
     describing,
     feeds,
@@ -26,10 +27,11 @@ if TYPE_CHECKING:
     from include.sandbox.marketo.api_call import ApiCall
     from include.sandbox.marketo.endpoints import Answer
     from include.sandbox.marketo.world import MarketoWorld
+    from include.sandbox.server import Reply
 
 __all__ = ["ROUTES", "Route", "find_route", "takes_method_override"]
 
-Endpoint = Callable[["MarketoWorld", "ApiCall"], "Answer"]
+Endpoint = Callable[["MarketoWorld", "ApiCall"], "Answer | Reply"]
 
 _READ_LEAD: Final = frozenset({Permission.READ_LEAD, Permission.WRITE_LEAD})
 _WRITE_LEAD: Final = frozenset({Permission.WRITE_LEAD})
@@ -64,11 +66,13 @@ def _pattern(path: str) -> re.Pattern[str]:
     if path not in _PATTERNS:
         text = re.escape(path).replace(r"\{id\}", r"(?P<id>\d+)")
         text = text.replace(r"\{name\}", r"(?P<name>\w+)").replace(r"\{api_name\}", r"(?P<api_name>\w+)")
+        text = text.replace(r"\{export_id\}", r"(?P<export_id>[\w-]+)")
         _PATTERNS[path] = re.compile(text)
     return _PATTERNS[path]
 
 
 _TYPE: Final = "/rest/v1/activities/external/type/{api_name}"
+_EXPORT: Final = "/bulk/v1/leads/export/{export_id}"
 
 ROUTES: Final = (
     Route("GET", "/rest/v1/leads/describe.json", describing.describe, _READ_LEAD),
@@ -102,6 +106,12 @@ ROUTES: Final = (
     Route("POST", f"{_TYPE}/attributes/update.json", activity_types.update_attributes, _WRITE_METADATA),
     Route("POST", f"{_TYPE}/attributes/delete.json", activity_types.delete_attributes, _WRITE_METADATA),
     Route("POST", "/rest/v1/activities/external.json", custom_activities.add_custom_activities, _WRITE_ACTIVITY),
+    Route("GET", "/bulk/v1/leads/export.json", bulk_lead_extract.list_jobs, _READ_LEAD),
+    Route("POST", "/bulk/v1/leads/export/create.json", bulk_lead_extract.create_job, _READ_LEAD),
+    Route("POST", f"{_EXPORT}/enqueue.json", bulk_lead_extract.enqueue_job, _READ_LEAD),
+    Route("GET", f"{_EXPORT}/status.json", bulk_lead_extract.get_status, _READ_LEAD),
+    Route("GET", f"{_EXPORT}/file.json", bulk_lead_extract.get_file, _READ_LEAD),
+    Route("POST", f"{_EXPORT}/cancel.json", bulk_lead_extract.cancel_job, _READ_LEAD),
     Route("GET", "/rest/v1/stats/usage.json", usage.usage_today, _ANYBODY),
     Route("GET", "/rest/v1/stats/usage/last7days.json", usage.usage_last_week, _ANYBODY),
     Route("GET", "/rest/v1/stats/errors.json", usage.errors_today, _ANYBODY),

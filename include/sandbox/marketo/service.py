@@ -68,8 +68,8 @@ class MarketoService:
             raise HttpError(404, "Not Found")
         request = _Request(self._world, call, self._next_request_id(), self._faults)
         with self._world.meter.flight() as within:
-            status, envelope = request.run(within_concurrency=within)
-        return _reply(call, status, envelope)
+            answer = request.run(within_concurrency=within)
+        return answer if isinstance(answer, Reply) else _reply(call, *answer)
 
     def _next_request_id(self) -> str:
         # Source: rest-api.md: requestId looks like 1a2b#18c0ffee123.
@@ -86,20 +86,23 @@ class _Request:
     faults: Faults
     admitted: bool = False
 
-    def run(self, *, within_concurrency: bool) -> tuple[int, dict[str, Any]]:
-        """Return the HTTP status and the envelope, and write the call into the day's statistics."""
+    def run(self, *, within_concurrency: bool) -> Reply | tuple[int, dict[str, Any]]:
+        """Return a file, or HTTP status and envelope, and write the call into the day's statistics."""
         user, code = "", None
         try:
             service = self._authenticate()
             user = service.user
             envelope = self._run_as(service, within_concurrency=within_concurrency)
+        except HttpError as refused:
+            self._count(user, None)
+            return Reply(refused.status, {"Content-Type": "text/plain; charset=utf-8"}, refused.text.encode())
         except ApiError as refused:
             code = refused.refusal.code
             envelope = {"requestId": self.request_id, "success": False, "errors": [refused.refusal.json()]}
         except GapError as gap:
             return 501, {"requestId": self.request_id, "success": False, "errors": [_gap_error(gap)]}
         self._count(user, code)
-        return 200, envelope
+        return envelope if isinstance(envelope, Reply) else (200, envelope)
 
     def _authenticate(self) -> CustomService:
         """Source: authentication.md: the token goes into the header, the parameter of old is gone."""
@@ -114,7 +117,7 @@ class _Request:
                 raise ApiError("601")
             return self.world.tokens.check(token.strip())
 
-    def _run_as(self, service: CustomService, *, within_concurrency: bool) -> dict[str, Any]:
+    def _run_as(self, service: CustomService, *, within_concurrency: bool) -> Reply | dict[str, Any]:
         answer_before(self.take_fault)
         if not within_concurrency:
             raise ApiError("615")
@@ -126,12 +129,21 @@ class _Request:
         route, path = find_route(method, self.call.path)
         self._check_permission(service, route.needs)
         api_call = ApiCall(
-            service, self.request_id, Parameters(parameters), body, self._content_type(), path, self.take_fault
+            service,
+            self.request_id,
+            Parameters(parameters),
+            body,
+            self._content_type(),
+            path,
+            range=self.call.header("Range"),
+            take_fault=self.take_fault,
         )
         with self.world.lock:
             self.world.database.people.case_sensitive = self.world.settings.case_sensitive_lookups
             answer = route.endpoint(self.world, api_call)
         answer_instead(self.take_fault)
+        if isinstance(answer, Reply):
+            return answer
         return {"requestId": self.request_id, "success": True, **answer}
 
     def _unfold(self) -> tuple[str, list[tuple[str, str]], bytes]:
@@ -179,8 +191,9 @@ def _gap_error(gap: GapError) -> dict[str, str]:
 def _reply(call: Call, status: int, envelope: dict[str, Any]) -> Reply:
     body = json.dumps(envelope, ensure_ascii=False, separators=(",", ":")).encode()
     headers = {"Content-Type": "application/json;charset=UTF-8"}
-    # Source: rest-api.md: gzip is honoured, bodies under 1024 bytes stay as they are.
-    if len(body) >= _COMPRESSED_FROM_BYTES and "gzip" in (call.header("Accept-Encoding") or ""):
+    # Source: rest-api.md: gzip is honoured, bodies under 1024 bytes stay as they are, bulk answers always.
+    bulk = call.path.startswith("/bulk/")
+    if not bulk and len(body) >= _COMPRESSED_FROM_BYTES and "gzip" in (call.header("Accept-Encoding") or ""):
         headers["Content-Encoding"] = "gzip"
         body = gzip.compress(body, compresslevel=1, mtime=0)
     return Reply(status, headers, body)

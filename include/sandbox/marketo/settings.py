@@ -100,6 +100,19 @@ class MarketoSettings:
     # Seconds a call takes before its work is done, outside of any lock: makes calls overlap.
     handling_time_s: float = 0.0
 
+    # Bulk extract. The daily volume is 500 MB of all object types together; what a client is shown of a job moves at
+    # most once per `bulk_status_s`; a job occupies one of the two places for `bulk_work_s`. Source: bulk-extract.md.
+    bulk_daily_bytes: int = 500_000_000
+    bulk_status_s: float = 60.0
+    bulk_work_s: float = 30.0
+    # Filters the subscription has; the others answer 1035.
+    bulk_filters: frozenset[str] = frozenset({"createdAt"})
+    # A code ("603", "1035") that every bulk call answers: the subscription has no bulk extract. "" = it has.
+    bulk_refusal_code: str = ""
+    # [ND] when the used-up volume is noticed ("create" or "enqueue"), and whether a range includes its end.
+    bulk_quota_refused_at: str = "enqueue"
+    bulk_end_included: bool = False
+
     # Permissions of API users that have none of their own.
     permissions: frozenset[Permission] = field(default_factory=lambda: ALL_PERMISSIONS)
 

@@ -3,11 +3,16 @@ Faults of Marketo's own that a test can order (`sandbox.faults.add("marketo", ki
 
 ```text
 606 607 615 604 608 611 614 713 603 …   answer this code instead of doing the work
+interleave                              call `action()` first: a person at work between a client's reading and writing
 applied_then_timed_out                  do the work, then answer 604 (or `code`)
 expired_token                           end every token: the next call answers 602, a repeat with the old token 601
 invalid_token                           answer 601 although the token is good: a renewal gives the same token again
 skip_records                            refuse the records at `positions` (default [0]) with `code` (default 1003)
 empty_page                              a page of a change feed without rows, with `moreResult: true`
+1029 1035                               the same for bulk extract; `message` tells 1029's three meanings apart
+bulk_failed                             (on enqueue) the job ends as Failed, with `message` as its errorMsg
+bulk_expired                            (on file) the file is gone: 404 in plain text
+bulk_truncated bulk_corrupted           (on file) half of the bytes asked for; a byte that is wrong
 ```
 """
 
@@ -24,14 +29,19 @@ if TYPE_CHECKING:
 
 __all__ = ["CODE_FAULTS", "FAULT_KINDS", "answer_before", "answer_instead", "break_tokens"]
 
-CODE_FAULTS: Final = ("603", "604", "606", "607", "608", "611", "614", "615", "713")
+CODE_FAULTS: Final = ("603", "604", "606", "607", "608", "611", "614", "615", "713", "1029", "1035")
 FAULT_KINDS: Final = (
     *CODE_FAULTS,
+    "interleave",
     "applied_then_timed_out",
     "expired_token",
     "invalid_token",
     "skip_records",
     "empty_page",
+    "bulk_failed",
+    "bulk_expired",
+    "bulk_truncated",
+    "bulk_corrupted",
 )
 
 TakeFault = Callable[[str], "Fault | None"]
@@ -46,7 +56,10 @@ def break_tokens(world: MarketoWorld, take: TakeFault) -> None:
 
 
 def answer_before(take: TakeFault) -> None:
-    """Raise the ordered ApiError; the call is not carried out."""
+    """Let a person act first, or raise the ordered ApiError: then the call is not carried out."""
+    interleaved = take("interleave")
+    if interleaved is not None:
+        interleaved.details["action"]()
     for code in CODE_FAULTS:
         fault = take(code)
         if fault is not None:

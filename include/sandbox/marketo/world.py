@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from include.sandbox.marketo.bulk_jobs import BulkJobs
 from include.sandbox.marketo.custom_activity_types import CustomActivityTypes
 from include.sandbox.marketo.database import LeadDatabase
 from include.sandbox.marketo.errors import RefusalError
@@ -54,7 +55,9 @@ class MarketoWorld:
         self.database = LeadDatabase(clock, self.settings, instance=instance)
         self.activity_types = CustomActivityTypes()
         self.meter = CallMeter(clock, self.settings)
+        self.bulk = BulkJobs(clock, self.settings)
         self.tokens = TokenDesk(clock, self.settings, identifiers)
+        self._identifiers = identifiers
         self._feed_pages = 0
         self.add_service(client_id, client_secret, API_USER)
 
@@ -129,6 +132,10 @@ class MarketoWorld:
         with self.lock:
             self._feed_pages += 1
             return self._feed_pages
+
+    def next_export_id(self) -> str:
+        """Return an id for a bulk job, never used before."""
+        return self._identifiers.guid()
 
     # ------------------------------------------------------------------ administration
 

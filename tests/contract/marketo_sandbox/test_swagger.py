@@ -22,6 +22,7 @@ pytestmark = pytest.mark.skipif(not swagger_file().is_file(), reason="the vendor
 _SINCE = "2020-01-01T00:00:00Z"
 # Built although the file does not have it: a public client deletes this way.
 _NOT_IN_THE_FILE = {("DELETE", "/rest/v1/leads.json")}
+_FILE = ("GET", "/bulk/v1/leads/export/{}/file.json")  # answers a file, not an envelope
 
 
 @pytest.fixture
@@ -67,6 +68,25 @@ def _use_everything(sandbox: Sandbox, caller: _Caller) -> None:
     _custom_activities(sandbox, caller)
     for name in ("usage", "usage/last7days", "errors", "errors/last7days"):
         caller.call("GET", f"/rest/v1/stats/{name}.json")
+    _bulk_lead_extract(sandbox, caller)
+
+
+def _bulk_lead_extract(sandbox: Sandbox, caller: _Caller) -> None:
+    bulk = "/bulk/v1/leads/export"
+    span = {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}
+    wish = {"fields": ["id", "email"], "format": "CSV", "filter": {"createdAt": span}}
+    for outcome in ("done", "failed", "canceled"):
+        number = caller.call("POST", f"{bulk}/create.json", wish)["result"][0]["exportId"]
+        job = f"{bulk}/{{exportId}}"
+        if outcome == "failed":
+            sandbox.faults.add("marketo", "bulk_failed")
+        caller.call("POST", f"{job}/enqueue.json", path=f"{bulk}/{number}/enqueue.json")
+        caller.call("POST", f"{job}/enqueue.json", path=f"{bulk}/{number}/enqueue.json")
+        if outcome == "canceled":
+            caller.call("POST", f"{job}/cancel.json", path=f"{bulk}/{number}/cancel.json")
+        sandbox.clock.advance(61)
+        caller.call("GET", f"{job}/status.json", path=f"{bulk}/{number}/status.json")
+    caller.call("GET", f"{bulk}.json", batchSize=2)
 
 
 def _leads(caller: _Caller) -> None:
@@ -150,7 +170,7 @@ def test_every_answer_fits_the_vendors_file(sandbox: Sandbox, swagger: Swagger) 
     built = {(route.method, re.sub(r"\{\w+\}", "{}", route.path)) for route in ROUTES} - _NOT_IN_THE_FILE
 
     assert violations == []
-    assert called == built
+    assert called == built - {_FILE}
 
 
 def test_every_address_of_the_file_is_built_or_a_gap(swagger: Swagger) -> None:

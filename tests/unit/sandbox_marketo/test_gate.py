@@ -198,7 +198,7 @@ def test_ordered_partial_failure_spoils_the_named_records(instance: Instance) ->
 
 def test_unbuilt_address_is_501_naming_the_gap(instance: Instance) -> None:
     """What the sandbox lacks is never mistaken for what the vendor refuses."""
-    reply = instance.send("POST", "/bulk/v1/leads/export/create.json", headers=instance.headers())
+    reply = instance.send("POST", "/bulk/v1/activities/export/create.json", headers=instance.headers())
 
     assert reply.status == 501
-    assert b"bulk lead extract" in reply.body
+    assert b"bulk activity extract" in reply.body
