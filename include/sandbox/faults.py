@@ -6,7 +6,7 @@ Two families share one order book. *Generic* faults are carried out by the serve
 ```text
 status        answer `status` (default 503) without running the handler; `retry_after`, `body`, `content_type` optional
 slow          run the handler after `seconds` (default 1)
-truncated     run the handler, send half of the answer's body (of its head when it has none), close the connection
+truncated     run the handler, send half of the body (of the status line when there is none), close the connection
 lost_before   close the connection without running the handler
 lost_after    run the handler, then close the connection without an answer: the write *was* applied
 ```
