@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -25,11 +30,18 @@ def _processes_below(directory: Path) -> list[str]:
     return found
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Return an empty directory that others may pass through: started by root, PostgreSQL runs as another user."""
+    with tempfile.TemporaryDirectory(prefix="distributed-test-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
 @pytest.mark.timeout(600)
-def test_distributed_spreads_tasks_over_both_workers_and_leaves_nothing(tmp_path: Path):
+def test_distributed_spreads_tasks_over_both_workers_and_leaves_nothing(place: Path):
     """`make distributed` succeeds, says that both workers took part, and leaves neither process nor file behind."""
-    tmp_path.chmod(0o755)
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    environment = os.environ | {"TMPDIR": str(place)}
 
     result = subprocess.run(
         [sys.executable, "-m", "tools.distributed"],
@@ -42,5 +54,5 @@ def test_distributed_spreads_tasks_over_both_workers_and_leaves_nothing(tmp_path
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert "OK: both workers took part" in result.stdout
-    assert _processes_below(tmp_path) == []
-    assert list(tmp_path.glob("person-sync-*")) == []
+    assert _processes_below(place) == []
+    assert list(place.glob("person-sync-*")) == []
