@@ -148,9 +148,10 @@ def _comparison(node: Comparison, resolve: Resolver) -> Test:
         return _compare_columns(compare, left, resolve(node.right.name))
     if node.right is None:
         return _compare_null(node.operator, left)
-    value, get = comparison_key(_literal(node.right, left, node.left.name)), left.get
+    literal, get = _literal(node.right, left, node.left.name), left.get
     if left.edm != "Edm.String":
-        return _compare_plainly(compare, get, value)
+        return _compare_plainly(compare, get, literal)
+    value = comparison_key(literal)
 
     def test(row: Mapping[str, Any]) -> bool | None:
         present = get(row)

@@ -58,6 +58,18 @@ def test_filter_finds(wire, people, filter_text, expected):
 
 
 @pytest.mark.parametrize(
+    ("operator", "found"), [("eq", [2]), ("ne", [1, 3]), ("gt", [3]), ("ge", [2, 3]), ("lt", [1]), ("le", [1, 2])]
+)
+def test_moments_compare_to_the_second(sandbox, wire, operator, found):
+    """Bounds within the same minute hold exactly."""
+    for second in (1, 2, 3):
+        values = {"lastname": str(second), "lastonholdtime": f"2026-01-05T10:04:0{second}Z"}
+        sandbox.dynamics.create("contact", values)
+
+    assert names(wire, f"lastonholdtime {operator} 2026-01-05T10:04:02Z") == [str(second) for second in found]
+
+
+@pytest.mark.parametrize(
     ("query", "text"),
     [
         ("$select=nope", "Could not find a property named 'nope'"),
