@@ -20,6 +20,8 @@ DYNAMICS_ID, DYNAMICS_TYPE = "dynamics_id", "dynamics_type"
 IS_DELETED, REQUEST = "dynamics_is_deleted", "sync_to_dynamics"
 CONTROL_FIELDS = (DYNAMICS_ID, DYNAMICS_TYPE, IS_DELETED, REQUEST)
 CONTROL_RULE = "control"
+NOBODY = -1
+"""Stands for a person yet to be created; no Marketo id is negative."""
 
 
 def rest_names(names: CustomFields) -> dict[str, str]:
@@ -50,7 +52,7 @@ def control_decisions(
     that it is cleared and may be set again later.
     """
     rest = rest_names(names)
-    now = people.reindex(pairs["marketo_id"].astype("Int64")).set_axis(pairs.index)
+    now = people.reindex(pairs["marketo_id"].fillna(NOBODY).astype("int64")).set_axis(pairs.index)
     current: dict[str, pd.Series] = {field: now[name] if name in now else empty(pairs) for field, name in rest.items()}
     deleted = current[IS_DELETED].str.lower() == "true"
     wanted = {

@@ -1,0 +1,176 @@
+"""What happens to a pair when one half is deleted, merged, qualified or filtered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from include.sandbox.dataverse.schema import Column, ColumnType, Option
+
+if TYPE_CHECKING:
+    from tests.integration.stages.conftest import Pairing
+
+
+def linked(pairing: Pairing, table: str, email: str = "ada@example.com", **values: Any) -> tuple[int, str]:
+    """Return a pair that is in step and linked."""
+    ids = pairing.pair(table, email, **values)
+    pairing.cycle()
+    return ids
+
+
+def with_filter(pairing: Pairing) -> None:
+    """Give contacts the sync filter column, as an administrator would, and have setup see it."""
+    options = (Option(0, "No"), Option(1, "Yes"))
+    column = Column("new_synctomkto", ColumnType.BOOLEAN, options=options, custom=True)
+    pairing.dynamics.add_column("contact", column)
+    pairing.setup()
+
+
+def open_links(pairing: Pairing) -> dict[int, tuple[str, str]]:
+    """Return Marketo id → (table, row id) of the open links."""
+    links = pairing.context().store.load_links()
+    return {
+        int(person): (str(table), str(row))
+        for person, table, row in links[["marketo_id", "dynamics_table", "dynamics_id"]].itertuples(index=False)
+    }
+
+
+def test_a_row_deleted_in_dynamics_flags_the_person(pairing: Pairing) -> None:
+    """The person stays and is flagged (T-12); a new request makes a new row, a new key and clears the flag (T-13)."""
+    person, row = linked(pairing, "lead")
+    pairing.dynamics.delete("lead", row)
+    pairing.cycle()
+
+    assert pairing.marketo.lead(person)["dynamicsIsDeleted"] is True
+    assert open_links(pairing) == {}
+    pairing.quiet()
+
+    pairing.marketo.edit(person, {"syncToDynamics": "lead"})
+    pairing.cycle()
+
+    (new,) = pairing.dynamics.rows("lead")
+    assert new["leadid"] != row
+    stored = pairing.marketo.lead(person)
+    assert (stored["dynamicsId"], stored["dynamicsIsDeleted"]) == (new["leadid"], False)
+    pairing.quiet()
+
+
+def test_a_person_deleted_in_marketo_comes_back_when_the_row_is_edited(pairing: Pairing) -> None:
+    """Nothing happens to the row; its next edit makes a new person, as the native connector does (T-14)."""
+    person, row = linked(pairing, "contact")
+    pairing.marketo.delete(person)
+    pairing.cycle()
+    assert pairing.dynamics.row("contact", row) is not None
+    assert pairing.marketo.find(email="ada@example.com") == []
+    pairing.quiet()
+
+    pairing.dynamics.edit("contact", row, {"jobtitle": "CEO"})
+    pairing.cycle()
+
+    (new,) = pairing.marketo.find(email="ada@example.com")
+    assert new["id"] != person
+    assert new["title"] == "CEO"
+    assert open_links(pairing) == {new["id"]: ("contact", row)}
+    pairing.quiet()
+
+
+@pytest.mark.parametrize("value", [None, True, False])
+def test_only_an_explicit_no_keeps_a_row_out(pairing: Pairing, value: bool | None) -> None:
+    """An absent, empty or Yes filter lets a new row through; No does not (T-15)."""
+    with_filter(pairing)
+    row = pairing.dynamics.create("contact", {"lastname": "Ruiz", "emailaddress1": "a@example.com", "new_synctomkto": value})
+
+    pairing.cycle()
+
+    people = pairing.marketo.find(email="a@example.com")
+    assert [one["dynamicsId"] for one in people] == ([] if value is False else [row])
+    pairing.quiet()
+
+
+def test_a_filtered_pair_is_left_alone_until_the_filter_opens_again(pairing: Pairing) -> None:
+    """Yes to No stops updates both ways without deleting (T-17); No to Yes catches up on both sides (T-16)."""
+    with_filter(pairing)
+    person, row = linked(pairing, "contact", jobtitle="CTO")
+    pairing.dynamics.edit("contact", row, {"new_synctomkto": False, "jobtitle": "CEO"})
+    pairing.marketo.edit(person, {"city": "Bern"})
+    pairing.cycle()
+    pairing.marketo.edit(person, {"country": "Switzerland"})
+    pairing.cycle()
+
+    assert pairing.marketo.lead(person)["title"] == "CTO"
+    assert pairing.dynamics.row("contact", row)["address1_city"] is None
+    pairing.quiet()
+
+    pairing.dynamics.edit("contact", row, {"new_synctomkto": True})
+    pairing.cycle()
+
+    assert pairing.marketo.lead(person)["title"] == "CEO"
+    moved = pairing.dynamics.row("contact", row)
+    assert (moved["address1_city"], moved["address1_country"]) == ("Bern", "Switzerland")
+    pairing.quiet()
+
+
+def test_a_qualified_lead_lives_on_as_its_contact(pairing: Pairing) -> None:
+    """The person keeps its id, its type becomes contact, and Dynamics wins from the next collision on (T-18, T-19)."""
+    person, lead = linked(pairing, "lead", jobtitle="CTO")
+    contact = pairing.dynamics.qualify(lead)["contact"]
+    pairing.cycle()
+
+    stored = pairing.marketo.lead(person)
+    assert (stored["dynamicsId"], stored["dynamicsType"]) == (contact, "contact")
+    assert open_links(pairing) == {person: ("contact", contact)}
+    assert len(pairing.marketo.find(email="ada@example.com")) == 1
+    pairing.quiet()
+
+    before = pairing.dynamics.row("lead", lead)["versionnumber"]
+    pairing.marketo.edit(person, {"title": "CEO"})
+    pairing.dynamics.edit("contact", contact, {"jobtitle": "CFO"})
+    pairing.cycle()
+
+    assert pairing.marketo.lead(person)["title"] == "CFO"
+    assert pairing.dynamics.row("contact", contact)["jobtitle"] == "CFO"
+    assert pairing.dynamics.row("lead", lead)["versionnumber"] == before
+    pairing.quiet()
+
+
+def test_a_merge_in_marketo_gives_the_losers_link_to_the_winner(pairing: Pairing) -> None:
+    """The loser was linked, the winner not: the row now belongs to the winner."""
+    loser, row = linked(pairing, "contact")
+    winner = pairing.marketo.create({"firstName": "Ada", "lastName": "Byron", "email": "countess@example.com"})
+    pairing.cycle()
+    pairing.marketo.merge(winner, [loser])
+    pairing.cycle()
+
+    assert open_links(pairing) == {winner: ("contact", row)}
+    assert pairing.marketo.lead(winner)["dynamicsId"] == row
+    pairing.quiet()
+
+
+def test_a_merge_in_marketo_of_two_linked_people_keeps_the_winners_link(pairing: Pairing) -> None:
+    """Both were linked: the winner keeps its row, and the loser's row makes no new person."""
+    loser, _ = linked(pairing, "contact", "ada@example.com")
+    winner, row = linked(pairing, "contact", "countess@example.com")
+    pairing.marketo.merge(winner, [loser])
+    pairing.cycle()
+
+    assert open_links(pairing) == {winner: ("contact", row)}
+    pairing.quiet()
+    assert len(pairing.marketo.leads()) == 1
+
+
+def test_a_merge_in_dynamics_gives_the_link_to_the_master(pairing: Pairing) -> None:
+    """The subordinate was linked, the master not: the person now belongs to the master, along chains of merges."""
+    person, loser = linked(pairing, "contact")
+    with_filter(pairing)
+    first = pairing.dynamics.create("contact", {"lastname": "Byron", "new_synctomkto": False})
+    master = pairing.dynamics.create("contact", {"lastname": "Lovelace", "new_synctomkto": False})
+    pairing.cycle()
+    pairing.dynamics.edit("contact", master, {"new_synctomkto": True})
+    pairing.dynamics.merge("contact", first, loser)
+    pairing.dynamics.merge("contact", master, first)
+    pairing.cycle()
+
+    assert open_links(pairing) == {person: ("contact", master)}
+    assert pairing.marketo.lead(person)["lastName"] == "Lovelace"
+    pairing.quiet()
