@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "close_links",
     "count_links",
+    "highest_link_id",
     "links_to_recheck",
     "load_links",
     "mark_filtered",
@@ -95,6 +96,12 @@ def count_links(connection: Connection) -> int:
     """Return how many links are open."""
     is_open = link.c.state == literal_column(f"'{LinkState.OPEN.value}'", String())
     return int(connection.execute(select(func.count()).select_from(link).where(is_open)).scalar_one())
+
+
+def highest_link_id(connection: Connection) -> int:
+    """Return the highest link id given out so far, 0 when there is none."""
+    given = select(counter.c.value).where(counter.c.name == "link")
+    return int(connection.execute(given).scalar() or 0)
 
 
 def links_to_recheck(connection: Connection) -> pd.DataFrame:

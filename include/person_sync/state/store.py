@@ -106,6 +106,11 @@ class Store:
         with self._reading() as connection:
             return links.count_links(connection)
 
+    def highest_link_id(self) -> int:
+        """Return the highest link id given out so far, 0 when there is none: links can be gone through in spans."""
+        with self._reading() as connection:
+            return links.highest_link_id(connection)
+
     def links_to_recheck(self) -> pd.DataFrame:
         """Return the open links the next run must look at even if no feed names them; columns as `load_links`."""
         with self._reading() as connection:

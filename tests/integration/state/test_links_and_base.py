@@ -166,6 +166,16 @@ def test_versions_and_rechecks_are_remembered(linked: Store, begin: Callable[...
     assert linked.load_links(link_ids=[1, 3])["dynamics_version"].fillna("none").tolist() == ['W/"7"', "none"]
 
 
+def test_highest_link_id_follows_what_was_given_out(store: Store) -> None:
+    """Nothing before the first id; then the last one reserved, whether it came to be used or not."""
+    assert store.highest_link_id() == 0
+
+    store.reserve_link_ids(3)
+    store.reserve_link_ids(2)
+
+    assert store.highest_link_id() == 5
+
+
 def test_reserved_ids_are_given_once(store: Store) -> None:
     """Several writers at once never get the same number."""
     with ThreadPoolExecutor(4) as pool:
