@@ -52,8 +52,12 @@ class Sandbox:
     the secret. Use it as a context manager, or call `stop`.
     """
 
-    def __init__(self, directory: Path, *, credentials: Credentials, clock: Clock, number: int) -> None:
+    def __init__(
+        self, directory: Path, *, credentials: Credentials, clock: Clock, number: int, host: str, name: str
+    ) -> None:
         self.directory = directory
+        self._host = host
+        self._name = name
         self.credentials = credentials
         self.clock = clock
         self.faults = Faults()
@@ -68,7 +72,7 @@ class Sandbox:
             client_id=credentials.marketo_client_id,
             client_secret=credentials.marketo_client_secret,
         )
-        self._certificate: ServerCertificate = make_server_certificate(directory)
+        self._certificate: ServerCertificate = make_server_certificate(directory, name=name)
         self._client_certificate: ClientCertificate | None = None
         self._certificate_lock = threading.Lock()
         self._listeners: dict[str, Listener] = {}
@@ -83,18 +87,28 @@ class Sandbox:
         ports: Mapping[str, int] | None = None,
         credentials: Credentials | None = None,
         clock: Clock | None = None,
+        host: str = "127.0.0.1",
+        name: str = "localhost",
     ) -> Sandbox:
         """
-        Start the services on 127.0.0.1 and return the running sandbox.
+        Start the services and return the running sandbox.
 
         `seed` (see `include.sandbox.seed`) fills the worlds; None leaves them empty. `directory` takes the certificates
-        (a temporary one by default), `ports` fixes ports by service name; others are free ones.
+        (a temporary one by default), `ports` fixes ports by service name; others are free ones. The listeners accept on
+        the address `host`, and are reached under the host name `name`: other containers need both changed.
         """
         temporary = tempfile.TemporaryDirectory(prefix="person-sync-sandbox-") if directory is None else None
         home = Path(temporary.name if temporary is not None else directory or ".")
         home.mkdir(parents=True, exist_ok=True)
         number = seed.number if seed is not None else 0
-        sandbox = cls(home, credentials=credentials or Credentials(), clock=clock or Clock(), number=number)
+        sandbox = cls(
+            home,
+            credentials=credentials or Credentials(),
+            clock=clock or Clock(),
+            number=number,
+            host=host,
+            name=name,
+        )
         sandbox._temporary = temporary
         sandbox._listen(ports or {})
         if seed is not None:
@@ -105,7 +119,8 @@ class Sandbox:
         context = self._certificate.server_context()
         for service in self._services():
             gate = ServiceGate(service, clock=self.clock, faults=self.faults, log=self.log)
-            self._listeners[service.name] = Listener(gate, context, port=ports.get(service.name, 0))
+            port = ports.get(service.name, 0)
+            self._listeners[service.name] = Listener(gate, context, port=port, host=self._host, name=self._name)
         self._introduce_services()
         for listener in self._listeners.values():
             listener.start()

@@ -54,12 +54,16 @@ class ClientCertificate:
     certificate: x509.Certificate
 
 
-def make_server_certificate(directory: Path) -> ServerCertificate:
-    """Make a CA and a server certificate below `directory` and return their files. Writes `ca.pem` and two more."""
+def make_server_certificate(directory: Path, *, name: str = "localhost") -> ServerCertificate:
+    """
+    Make a CA and a server certificate below `directory` and return their files.
+
+    The certificate is good for localhost, 127.0.0.1 and the host name `name`. Writes `ca.pem` and two more.
+    """
     ca_key = ec.generate_private_key(ec.SECP256R1())
     ca = _ca_certificate(ca_key)
     key = ec.generate_private_key(ec.SECP256R1())
-    certificate = _server_certificate(key, ca_key, ca)
+    certificate = _server_certificate(key, ca_key, ca, name)
     files = ServerCertificate(directory / "ca.pem", directory / "server.pem", directory / "server.key")
     files.ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     files.certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -91,9 +95,12 @@ def _ca_certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def _server_certificate(
-    key: ec.EllipticCurvePrivateKey, ca_key: ec.EllipticCurvePrivateKey, ca: x509.Certificate
+    key: ec.EllipticCurvePrivateKey, ca_key: ec.EllipticCurvePrivateKey, ca: x509.Certificate, name: str
 ) -> x509.Certificate:
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    names = [
+        *(x509.DNSName(host) for host in sorted({"localhost", name})),
+        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+    ]
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     builder = _builder(_name("localhost"), ca.subject, key.public_key())
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)

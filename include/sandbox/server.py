@@ -185,19 +185,32 @@ class ServiceGate:
 
 
 class Listener:
-    """One TLS listener on 127.0.0.1 with a thread per connection. `port` 0 takes a free one."""
+    """
+    One TLS listener with a thread per connection.
 
-    def __init__(self, gate: ServiceGate, context: ssl.SSLContext, *, port: int = 0) -> None:
+    It accepts on the address `host` only; `port` 0 takes a free one; `name` is the host name that its `url` tells.
+    """
+
+    def __init__(
+        self,
+        gate: ServiceGate,
+        context: ssl.SSLContext,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        name: str = "localhost",
+    ) -> None:
         self.gate = gate
-        self._server = _TlsServer(("127.0.0.1", port), _handler_class(gate), context)
+        self._name = name
+        self._server = _TlsServer((host, port), _handler_class(gate), context)
         self.port: int = self._server.server_address[1]
-        name = f"sandbox-{gate.service.name}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name=name, daemon=True)
+        thread_name = f"sandbox-{gate.service.name}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name=thread_name, daemon=True)
 
     @property
     def url(self) -> str:
         """Root address without a trailing slash."""
-        return f"https://localhost:{self.port}"
+        return f"https://{self._name}:{self.port}"
 
     def start(self) -> None:
         """Begin to accept connections."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 from pathlib import Path
 
 import requests
@@ -43,6 +45,28 @@ def test_stop_removes_what_was_temporary():
     sandbox.stop()
 
     assert not directory.exists()
+
+
+def test_other_name_is_in_addresses_and_certificate(tmp_path):
+    """Under another host name, addresses tell it, the certificate covers it, and tokens are good for it."""
+    with Sandbox.start(directory=tmp_path, host="127.0.0.1", name="sandbox.example") as sandbox:
+        assert sandbox.dynamics_url.startswith("https://sandbox.example:")
+        token = sandbox.entra.issue(sandbox.credentials.dynamics_client_id, sandbox.dynamics_url)
+        port = int(sandbox.dynamics_url.rpartition(":")[2])
+        context = ssl.create_default_context(cafile=sandbox.ca_bundle)
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=10) as plain,
+            context.wrap_socket(plain, server_hostname="sandbox.example") as connection,
+        ):
+            lines = (
+                "GET /api/data/v9.2/WhoAmI HTTP/1.1",
+                f"Authorization: Bearer {token}",
+                "Connection: close",
+                "",
+                "",
+            )
+            connection.sendall("\r\n".join(lines).encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 200 ")
 
 
 def test_latency_is_set_by_service(tmp_path):
