@@ -47,11 +47,14 @@ def control_decisions(
     """
     Return what the control fields of living pairs must become, as decisions (see core.merge), only where they differ.
 
-    `pairs`: link_id, marketo_id, dynamics_table, dynamics_id. `people`: index marketo_id, columns by REST name; a
-    person not in it (yet to be created) holds nothing. `fulfilled`: True per pair whose request this run fulfils, so
+    `pairs`: link_id, marketo_id, dynamics_table, dynamics_id. `people`: index marketo_id, columns by REST name. A
+    person yet to be created (without marketo_id) holds nothing; of one that was not read nothing is known and nothing
+    decided. `fulfilled`: True per pair whose request this run fulfils, so
     that it is cleared and may be set again later.
     """
     rest = rest_names(names)
+    seen = pairs["marketo_id"].isna() | pairs["marketo_id"].isin(people.index)
+    pairs, fulfilled = pairs[seen], fulfilled[seen]
     now = people.reindex(pairs["marketo_id"].fillna(NOBODY).astype("int64")).set_axis(pairs.index)
     current: dict[str, pd.Series] = {field: now[name] if name in now else empty(pairs) for field, name in rest.items()}
     deleted = current[IS_DELETED].str.lower() == "true"
