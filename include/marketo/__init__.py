@@ -1,6 +1,17 @@
 """A client of the Marketo Engage REST API, as far as a person sync needs it."""
 
 from include.marketo.batches import LostBatch
+from include.marketo.bulk import BulkLeads
+from include.marketo.bulk_jobs import (
+    BulkFileGone,
+    BulkJob,
+    BulkQueueFull,
+    BulkSettings,
+    BulkStatus,
+    BulkUnavailable,
+    FieldsNotExported,
+    SpoiledDownload,
+)
 from include.marketo.client import MarketoClient
 from include.marketo.connection import MarketoConnection, MarketoLimits
 from include.marketo.dates import format_datetime, parse_datetime
@@ -21,9 +32,17 @@ from include.marketo.values import (
 __all__ = [
     "Activity",
     "ActivityAttribute",
+    "BulkFileGone",
+    "BulkJob",
+    "BulkLeads",
+    "BulkQueueFull",
+    "BulkSettings",
+    "BulkStatus",
+    "BulkUnavailable",
     "CallRefused",
     "CustomActivityType",
     "FeedPage",
+    "FieldsNotExported",
     "LostBatch",
     "MarketoClient",
     "MarketoConnection",
@@ -34,6 +53,7 @@ __all__ = [
     "RowError",
     "RowResult",
     "SchemaField",
+    "SpoiledDownload",
     "format_datetime",
     "parse_datetime",
 ]

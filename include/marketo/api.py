@@ -17,12 +17,13 @@ from include.marketo.envelope import (
     Envelope,
     empty_envelope,
 )
-from include.marketo.judge import EnvelopeJudge, build_refusal
+from include.marketo.judge import EnvelopeJudge, FileJudge, build_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
 
+    from include.http import Response
     from include.marketo.connection import MarketoConnection, MarketoLimits
     from include.marketo.operations import Operation
 
@@ -123,6 +124,28 @@ class MarketoApi:
         """
         headers = {} if body is None else {"Content-Type": "application/json"}
         return self._call(operation, "POST", params, body, headers, repeatable=repeatable, handed_back=handed_back)
+
+    def fetch_file(self, operation: Operation, headers: dict[str, str]) -> Response:
+        """
+        Return the answer of a call that hands out a file: 200, 206, or 404 and 416 when there is nothing to hand out.
+
+        A refusal comes as an envelope all the same and raises what `read` raises. Source: "Bulk Extract".
+        """
+        judge = FileJudge(
+            operation, rate_window_s=self.limits.rate_window_s, now=self._now, handed_back=_NOTHING_HANDED_BACK
+        )
+        request = Request(
+            "GET",
+            f"{self.connection.host}{operation.path}",
+            headers=headers,
+            read_timeout_s=self.limits.timeout_s or operation.server_timeout_s + self.limits.timeout_margin_s,
+            label=operation.label,
+        )
+        response = self.transport.send(request, judge=judge, credentials=self._tokens)
+        if judge.is_envelope:
+            _accepted(judge, operation)
+            raise ContractViolation(f"{operation.label}: an envelope instead of a file.")
+        return response
 
     def _read(
         self,

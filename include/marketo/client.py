@@ -5,12 +5,15 @@ from __future__ import annotations
 import random as random_module
 import time
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from include.errors import ConfigError
 from include.marketo import custom_activities, feeds, leads, schema, usage
 from include.marketo.api import MarketoApi
+from include.marketo.bulk import BulkLeads
+from include.marketo.bulk_jobs import BulkSettings
 from include.marketo.connection import MarketoConnection, MarketoLimits
 
 if TYPE_CHECKING:
@@ -48,6 +51,7 @@ class MarketoClient:
         connection: MarketoConnection,
         *,
         settings: MarketoLimits = MarketoLimits(),  # noqa: B008 -- frozen
+        bulk: BulkSettings = BulkSettings(),  # noqa: B008 -- frozen
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = _utc_now,
@@ -55,7 +59,8 @@ class MarketoClient:
     ) -> None:
         self.connection = connection
         self.settings = settings
-        self._sleep = sleep
+        self._bulk = bulk
+        self._sleep, self._clock, self._now = sleep, clock, now
         self._api = MarketoApi(connection, settings, sleep=sleep, clock=clock, now=now, random=random)
 
     @property
@@ -182,6 +187,11 @@ class MarketoClient:
         Activities cannot be changed or removed and repeats are not noticed, so a lost answer raises LostBatch.
         """
         return custom_activities.add_activities(self._api, records, sleep=self._sleep, on_batch=on_batch)
+
+    @cached_property
+    def bulk_leads(self) -> BulkLeads:
+        """Bulk lead extract: reading a whole database by jobs and files; see `include.marketo.bulk`."""
+        return BulkLeads(self._api, self._bulk, sleep=self._sleep, clock=self._clock, now=self._now)
 
     def usage(self) -> int:
         """Return the calls that all integrations have made today. Costs one call."""

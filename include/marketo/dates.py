@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from include.errors import ContractViolation
@@ -34,7 +34,12 @@ def format_datetime(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def quota_day(moment: datetime) -> date:
+    """Return the day of Marketo's accounting that an aware moment falls in."""
+    return moment.astimezone(_CENTRAL).date()
+
+
 def next_quota_reset(now: datetime) -> datetime:
     """Return the coming midnight in America/Chicago, as UTC. Source: rest-api, "Limits" (it says "CST")."""
-    tomorrow = now.astimezone(_CENTRAL).date() + timedelta(days=1)
+    tomorrow = quota_day(now) + timedelta(days=1)
     return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=_CENTRAL).astimezone(UTC)

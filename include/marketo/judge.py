@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 from include.errors import ConfigError, ContractViolation, QuotaExhausted, SyncError
 from include.http import Response, UnreachableHost, Verdict, judge_status
 from include.marketo.dates import next_quota_reset
-from include.marketo.envelope import CallRefused, Envelope, parse_envelope
+from include.marketo.envelope import CallRefused, Envelope, is_envelope, parse_envelope
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ _UNCERTAIN = frozenset({"500", "502", "503", "604"})
 _MALFORMED_REPEATS = 1
 _SYSTEM_ERROR_REPEATS = 1
 _CONCURRENCY_WAIT_S = 2.0
+_LONGEST_REFUSAL = 65_536
 _HOST_REMEDY = "Check the setting 'host': it must be the REST address of the instance (Admin > Web Services)."
 
 
@@ -120,6 +122,35 @@ class EnvelopeJudge:
             remedy=f"Usually temporary. {_HOST_REMEDY}",
             request_id=envelope.request_id or None,
         )
+
+
+class FileJudge(EnvelopeJudge):
+    """
+    The judge of a call that hands out a file. `is_envelope` tells whether the last answer was a refusal instead.
+
+    The address ends in `.json`, so the content type proves nothing: only a short answer that reads as an envelope is
+    one.
+    """
+
+    is_envelope = False
+
+    def __call__(self, response: Response) -> Verdict:
+        """Return the verdict: files and their absence are accepted, refusals are judged like any other."""
+        self.is_envelope = _looks_like_envelope(response.body)
+        if self.is_envelope:
+            return super().__call__(response)
+        if response.status == 401:
+            return Verdict.renew("HTTP 401")
+        return judge_status(response)
+
+
+def _looks_like_envelope(body: bytes) -> bool:
+    if len(body) > _LONGEST_REFUSAL or not body.lstrip().startswith(b"{"):
+        return False
+    try:
+        return is_envelope(json.loads(body))
+    except ValueError:
+        return False
 
 
 def build_refusal(envelope: Envelope, operation: Operation) -> CallRefused:

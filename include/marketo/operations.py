@@ -60,4 +60,10 @@ CREATE_ACTIVITY_ATTRIBUTES = Operation(
 APPROVE_ACTIVITY_TYPE = Operation(
     "approve_custom_activity_type", "/rest/v1/activities/external/type/{name}/approve.json", WRITE_ACTIVITY_METADATA
 )
+CREATE_EXPORT = Operation("bulk create", "/bulk/v1/leads/export/create.json", READ_LEAD)
+ENQUEUE_EXPORT = Operation("bulk enqueue", "/bulk/v1/leads/export/{job}/enqueue.json", READ_LEAD)
+EXPORT_STATUS = Operation("bulk status", "/bulk/v1/leads/export/{job}/status.json", READ_LEAD)
+EXPORT_FILE = Operation("bulk file", "/bulk/v1/leads/export/{job}/file.json", READ_LEAD, 120.0)
+CANCEL_EXPORT = Operation("bulk cancel", "/bulk/v1/leads/export/{job}/cancel.json", READ_LEAD)
+LIST_EXPORTS = Operation("bulk jobs", "/bulk/v1/leads/export.json", READ_LEAD)
 USAGE = Operation("usage", "/rest/v1/stats/usage.json", "any")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.marketo import MarketoClient, MarketoConnection, MarketoLimits
+from include.marketo import BulkSettings, MarketoClient, MarketoConnection, MarketoLimits
 from include.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def connect(sandbox: Sandbox, waiting: Waiting) -> Iterator[Callable[..., Market
     """Return a function that makes a client; settings may be given by name."""
     clients = []
 
-    def make(*, secret: str | None = None, **limits: object) -> MarketoClient:
+    def make(*, secret: str | None = None, bulk: BulkSettings | None = None, **limits: object) -> MarketoClient:
         credentials = sandbox.credentials
         connection = MarketoConnection(
             sandbox.marketo_url,
@@ -77,6 +77,7 @@ def connect(sandbox: Sandbox, waiting: Waiting) -> Iterator[Callable[..., Market
             MarketoClient(
                 connection,
                 settings=MarketoLimits(**limits),  # type: ignore[arg-type]
+                bulk=bulk or BulkSettings(),
                 sleep=waiting.sleep,
                 clock=waiting.clock,
                 now=sandbox.clock.now,
