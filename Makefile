@@ -95,7 +95,7 @@ sandbox: $(STAMP)  ## start Marketo, Dataverse and Entra ID on this machine (ARG
 demo: $(STAMP)  ## show the sync at work in a real Airflow (KEEP=1 leaves it running)
 	$(RUN) -m tools.demo $(if $(KEEP),--keep) $(ARGS)
 
-distributed: $(STAMP)  ## run a DAG over two Celery workers, as docker-compose.yaml would (DAG=<id>)
+distributed: $(STAMP)  ## run the sync over two Celery workers, as docker-compose.yaml would (DAG=<id>: another)
 	$(RUN) -m tools.distributed $(if $(DAG),--dag $(DAG)) $(ARGS)
 
 up: .env  ## start the containers of docker-compose.yaml

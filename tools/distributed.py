@@ -1,5 +1,5 @@
 """
-Run a DAG over two Celery workers, as docker-compose.yaml would, on a machine that has no Docker.
+Run the sync over two Celery workers, as docker-compose.yaml would, on a machine that has no Docker.
 
 PostgreSQL and Valkey come out of Python packages; every Airflow process is started with the command and the
 environment that docker-compose.yaml gives it, and its health check is run too. Shows which worker ran what and fails
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import contextlib
 import os
 import secrets
 import shutil
@@ -39,6 +40,8 @@ __all__ = ["main"]
 _WORKERS: Final = ("worker-1", "worker-2")
 _AIRFLOW: Final = ("api-server", "scheduler", "dag-processor", "triggerer", *_WORKERS)
 _PROBE: Final = "distributed_probe"
+_SETUP: Final = "person_sync_setup"
+_PEOPLE: Final = 200
 
 # Needs what a task of the sync needs: project and plugins importable, staging shared, enough work for two workers.
 _PROBE_DAG: Final = '''
@@ -93,17 +96,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make distributed", description="Run a DAG over two Celery workers.")
-    parser.add_argument("--dag", default=_PROBE, help="id of the DAG; by default a small one made for this")
+    parser.add_argument(
+        "--dag",
+        default="person_sync",
+        help=f"id of the DAG, which runs against a sandbox; {_PROBE} is a small one that needs none",
+    )
     parser.add_argument("--runs", type=int, default=3, help="give up when one worker stayed idle for so many runs")
     return parser.parse_args(arguments)
 
 
 def _run(home: Path, options: argparse.Namespace) -> list[TaskRun]:
     """Start everything, run the DAG, end everything; return the tasks of all runs."""
-    variables = _variables()
-    services = read_services(variables)
-    names = Place.ports_for(services)
-    with embedded_postgres(home / "postgres") as database, Processes(home / "output", directory=PROJECT) as processes:
+    with contextlib.ExitStack() as stack:
+        variables = _variables() | ({} if options.dag == _PROBE else _sandbox(stack, home))
+        services = read_services(variables)
+        names = Place.ports_for(services)
+        database = stack.enter_context(embedded_postgres(home / "postgres"))
+        processes = stack.enter_context(Processes(home / "output", directory=PROJECT))
         place = Place(
             home=home,
             dags=_dags(home, options.dag),
@@ -113,12 +122,24 @@ def _run(home: Path, options: argparse.Namespace) -> list[TaskRun]:
         )
         _prepare_database(database, services["postgres"])
         _start_valkey(processes, place, services["valkey"])
-        _say("Creating Airflow's tables and the administrator")
-        processes.run("init", place.command(services["init"]), place.environment(services["init"]))
-        for name in _AIRFLOW:
-            processes.start(name, place.command(services[name]), place.environment(services[name]))
+        _start_airflow(processes, place, services)
         api = AirflowApi(f"http://127.0.0.1:{place.ports['api-server']}", check=processes.check)
         return _drive(api, place, services, options)
+
+
+def _sandbox(stack: contextlib.ExitStack, home: Path) -> dict[str, str]:
+    """Start Marketo and Dynamics on this machine and return the connections, as .env would hold them."""
+    from include.sandbox import Sandbox
+    from include.sandbox.seed import Seed
+
+    return stack.enter_context(Sandbox.start(seed=Seed(people=_PEOPLE), directory=home / "sandbox")).environment()
+
+
+def _start_airflow(processes: Processes, place: Place, services: Mapping[str, ComposeService]) -> None:
+    _say("Creating Airflow's tables and the administrator")
+    processes.run("init", place.command(services["init"]), place.environment(services["init"]))
+    for name in _AIRFLOW:
+        processes.start(name, place.command(services[name]), place.environment(services[name]))
 
 
 def _drive(
@@ -133,22 +154,32 @@ def _drive(
     if errors := api.import_errors():
         raise AirflowApiError(f"Airflow could not read {', '.join(errors)}")
     _check_health(place, services)
-    api.unpause(options.dag)
+    if options.dag not in {_PROBE, _SETUP}:
+        api.wait_for_dag(_SETUP)
+        _run_once(api, _SETUP)
     return _runs(api, options)
 
 
 def _runs(api: AirflowApi, options: argparse.Namespace) -> list[TaskRun]:
+    """Run the DAG until both workers took part, a few times at most."""
     tasks: list[TaskRun] = []
     for _ in range(options.runs):
-        run_id = api.trigger(options.dag)
-        state = api.wait_for_run(options.dag, run_id)
-        tasks += api.task_runs(options.dag, run_id)
-        _say(f"Run {run_id} of {options.dag}: {state}")
-        if state != "success":
-            failed = sorted({task.task_id for task in tasks if task.state == "failed"})
-            raise AirflowApiError(f"the run ended as {state}; failed tasks: {', '.join(failed) or 'none'}")
+        tasks += _run_once(api, options.dag)
         if {task.hostname for task in tasks} >= set(_WORKERS):
             break
+    return tasks
+
+
+def _run_once(api: AirflowApi, dag_id: str) -> list[TaskRun]:
+    """Return the tasks of a successful run. Raises AirflowApiError naming what failed."""
+    api.unpause(dag_id)
+    run_id = api.trigger(dag_id)
+    state = api.wait_for_run(dag_id, run_id)
+    tasks = api.task_runs(dag_id, run_id)
+    _say(f"Run {run_id} of {dag_id}: {state}")
+    if state != "success":
+        failed = sorted({task.task_id for task in tasks if task.state == "failed"})
+        raise AirflowApiError(f"the run of {dag_id} ended as {state}; failed tasks: {', '.join(failed) or 'none'}")
     return tasks
 
 
