@@ -82,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_setup(commands, shared)
     add_cycle(commands, shared)
     add_create(commands, shared)
+    add_audit(commands, shared)
     add_history(commands, shared)
     return parser
 
@@ -146,6 +147,23 @@ def add_create(commands: Any, shared: argparse.ArgumentParser) -> None:
     )
     create.add_argument("--owner", metavar="EMAIL", help="e-mail of the Dynamics user who is to own the row")
     create.set_defaults(command=run_create_command)
+
+
+def add_audit(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add `audit`."""
+    audit = commands.add_parser(
+        "audit",
+        parents=[shared],
+        help="compare everybody on both sides and write a report; ends with 0 also when there are differences",
+    )
+    audit.add_argument("--repair", action="store_true", help="send what differs through the ordinary plan and brakes")
+    audit.add_argument(
+        "--sample", type=int, default=20, help="most ids the page shows per field and kind of finding (default: 20)"
+    )
+    audit.add_argument(
+        "--override", action="append", default=[], metavar="BRAKE", help="lift a brake of the repair; recorded"
+    )
+    audit.set_defaults(command=run_audit_command)
 
 
 def add_history(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -223,6 +241,18 @@ def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str
     request = RunRequest(mode=Mode.PEOPLE, marketo_ids=tuple(options.marketo_id), create_as=wish, origin=origin())
     summary = run_cycle(context(), request, kind="create")
     return summary, summary_text(summary), EXIT_DONE
+
+
+def run_audit_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Compare everybody, and repair when asked to."""
+    from include.person_sync.stages.audit import AuditRequest, run_audit
+    from include.person_sync.stages.audit.text import audit_text
+
+    request = AuditRequest(
+        repair=options.repair, sample=options.sample, overrides=tuple(options.override), origin=origin()
+    )
+    summary = run_audit(context(), request)
+    return summary, audit_text(summary), EXIT_DONE
 
 
 def run_history_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:

@@ -122,6 +122,7 @@ class Brakes(_Section):
     changed: LimitSettings = LimitSettings(share=0.30, number=10_000, floor=100)
     created: LimitSettings = LimitSettings(share=0.20, number=5_000, floor=100)
     emptied: LimitSettings = LimitSettings(share=0.05, number=1_000, floor=25)
+    deleted: LimitSettings = LimitSettings(share=0.01, number=200, floor=10)
     shrunk_share: Share = 0.20
     shrunk_floor: Amount = 100
     stop_on_map_change: bool = True
@@ -133,7 +134,9 @@ class Brakes(_Section):
             Limit,
         )
 
-        kinds = {name: Limit(**getattr(self, name).model_dump()) for name in ("changed", "created", "emptied")}
+        kinds = {
+            name: Limit(**getattr(self, name).model_dump()) for name in ("changed", "created", "emptied", "deleted")
+        }
         return BrakeSettings(
             **kinds,
             shrunk_share=self.shrunk_share,
@@ -149,6 +152,13 @@ class Alerts(_Section):
     email_from: str | None = None
     smtp_conn_id: ConnectionId = "smtp_default"
     apprise_conn_id: ConnectionId | None = None
+
+
+class AuditSettings(_Section):
+    """Where the reports of audits are kept (a folder or URL; None: below the staging place), and how many of them."""
+
+    reports: str | None = None
+    keep_reports: Count = 30
 
 
 class ProvisionSettings(_Section):
@@ -194,6 +204,7 @@ class Settings(_Section):
     schema_refresh_hours: Annotated[float, Field(gt=0)] = 24
     chunk_people: Annotated[int, Field(strict=True, ge=100)] = 20_000
     history_days: Count = 365
+    audit: AuditSettings = AuditSettings()
     brakes: Brakes = Brakes()
     alerts: Alerts = Alerts()
 

@@ -189,10 +189,15 @@ def dynamics_limits(settings: Settings) -> DynamicsSettings:
 def default_staging(environ: Mapping[str, str]) -> Path:
     """Return the folder for files between tasks: `PERSON_SYNC_STAGING`, else one below `$AIRFLOW_HOME`."""
     url = environ.get("PERSON_SYNC_STAGING")
-    if url and "://" in url and not url.startswith("file://"):
+    if url:
+        return storage_path(url)
+    return Path(environ.get("AIRFLOW_HOME") or Path.home() / "airflow") / "person_sync" / "staging"
+
+
+def storage_path(place: str) -> Path:
+    """Return a folder, or a place in an object store, as a path object."""
+    if "://" in place and not place.startswith("file://"):
         from upath import UPath
 
-        return UPath(url)  # type: ignore[return-value]  # UPath has pathlib's interface without being a subclass of it
-    if url:
-        return Path(url.removeprefix("file://"))
-    return Path(environ.get("AIRFLOW_HOME") or Path.home() / "airflow") / "person_sync" / "staging"
+        return UPath(place)  # type: ignore[return-value]  # UPath has pathlib's interface without being a subclass of it
+    return Path(place.removeprefix("file://")).expanduser()
