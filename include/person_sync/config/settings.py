@@ -161,6 +161,22 @@ class AuditSettings(_Section):
     keep_reports: Count = 30
 
 
+class BaselineSettings(_Section):
+    """
+    How everybody is read and worked through in a baseline.
+
+    `bulk`: `auto` uses Marketo's bulk extract where the subscription has it, `off` reads people by id. `poll_s`: seconds
+    between two looks at an extract. `daily_megabytes`: the day's volume of extracts. `jobs`: extracts in Marketo's queue
+    at once, whose ten places all integrations share. `partition_people`: people per partition, which bounds the memory.
+    """
+
+    bulk: Literal["auto", "off"] = "auto"
+    poll_s: Annotated[float, Field(gt=0)] = 60.0
+    daily_megabytes: Count = 500
+    jobs: Annotated[int, Field(strict=True, ge=1, le=10)] = 4
+    partition_people: Annotated[int, Field(strict=True, ge=100)] = 10_000
+
+
 class ProvisionSettings(_Section):
     """The Marketo custom field that setup may make for a mapped field."""
 
@@ -205,6 +221,7 @@ class Settings(_Section):
     chunk_people: Annotated[int, Field(strict=True, ge=100)] = 20_000
     history_days: Count = 365
     audit: AuditSettings = AuditSettings()
+    baseline: BaselineSettings = BaselineSettings()
     brakes: Brakes = Brakes()
     alerts: Alerts = Alerts()
 

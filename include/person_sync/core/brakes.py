@@ -9,6 +9,7 @@ was seen, a remedy, and can be overridden by name for one run.
 | `changed_to_dynamics`, `changed_to_marketo` | too many known people would be changed there |
 | `created_to_dynamics`, `created_to_marketo` | too many people would be created there |
 | `emptied_to_dynamics`, `emptied_to_marketo` | too many people would lose a filled value there |
+| `deleted_to_dynamics` | too many rows would be deleted there |
 | `dynamics_shrank`, `marketo_shrank` | a side that was read in full holds far fewer people than it did |
 | `map_changed` | the field map, filter or schema differs from what the base was built with |
 
@@ -45,7 +46,8 @@ __all__ = [
 
 _WAYS = (Direction.TO_DYNAMICS, Direction.TO_MARKETO)
 _KINDS = ("changed", "created", "emptied")
-BRAKES = (*(f"{kind}_{way}" for kind in _KINDS for way in _WAYS), "dynamics_shrank", "marketo_shrank", "map_changed")
+_PEOPLE_BRAKES = (*((kind, way) for kind in _KINDS for way in _WAYS), ("deleted", Direction.TO_DYNAMICS))
+BRAKES = (*(f"{kind}_{way}" for kind, way in _PEOPLE_BRAKES), "dynamics_shrank", "marketo_shrank", "map_changed")
 """The names of all brakes; also what an override may name."""
 
 
@@ -82,6 +84,7 @@ class BrakeSettings:
     changed: Limit = field(default_factory=lambda: Limit(share=0.30, number=10_000, floor=100))
     created: Limit = field(default_factory=lambda: Limit(share=0.20, number=5_000, floor=100))
     emptied: Limit = field(default_factory=lambda: Limit(share=0.05, number=1_000, floor=25))
+    deleted: Limit = field(default_factory=lambda: Limit(share=0.01, number=200, floor=10))
     shrunk_share: float = 0.20
     shrunk_floor: int = 100
     stop_on_map_change: bool = True
@@ -89,11 +92,12 @@ class BrakeSettings:
 
 @dataclass(frozen=True, slots=True)
 class DirectionCounts:
-    """People that a plan changes, creates, and takes a filled value from, in one direction."""
+    """People that a plan changes, creates, takes a filled value from and deletes, in one direction."""
 
     changed: int = 0
     created: int = 0
     emptied: int = 0
+    deleted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +148,13 @@ def _count_direction(plan: Plan, way: Direction) -> DirectionCounts:
     values = plan.values[plan.values["change_no"].isin(changes["change_no"])]
     empties = values["outcome"].isin([str(way), "collision"]) & values["planned"].isna()
     created = changes["action"] == Action.CREATE
+    deleted = changes["action"] == Action.DELETE
     touched = changes["change_no"].isin(values["change_no"])
     return DirectionCounts(
         changed=int((touched & ~created).sum()),
         created=int(created.sum()),
         emptied=int(values.loc[empties, "change_no"].nunique()),
+        deleted=int(deleted.sum()),
     )
 
 
@@ -182,16 +188,15 @@ def _override(name: str) -> str:
 
 def _people_verdicts(counts: PlanCounts, settings: BrakeSettings) -> Iterator[BrakeVerdict]:
     everyone = counts.linked_people
-    for kind in _KINDS:
+    for kind, way in _PEOPLE_BRAKES:
         limit: Limit = getattr(settings, kind)
-        for way in _WAYS:
-            per_kind: DirectionCounts = getattr(counts, way)
-            people = getattr(per_kind, kind)
-            if limit.is_exceeded(people, everyone):
-                yield _people_verdict(kind, way, people, everyone, limit)
+        per_kind: DirectionCounts = getattr(counts, way)
+        people = getattr(per_kind, kind)
+        if limit.is_exceeded(people, everyone):
+            yield _people_verdict(kind, way, people, everyone, limit)
 
 
-_DEEDS = {"changed": "change", "created": "create", "emptied": "empty a filled value of"}
+_DEEDS = {"changed": "change", "created": "create", "emptied": "empty a filled value of", "deleted": "delete"}
 
 
 def _people_verdict(kind: str, way: Direction, people: int, everyone: int, limit: Limit) -> BrakeVerdict:

@@ -8,7 +8,7 @@ A plan is immutable and has two frames. `changes` has one row per person and dir
 | change_no | int64 | 0 … n-1, by link id, then direction |
 | link_id | int64 | |
 | direction | str | `to_dynamics`, `to_marketo`, or `none` (nothing is written, only agreements are noted) |
-| action | str | `create`, `update`, `link` (writes ids into Marketo, with or without values), `adopt` |
+| action | str | `create`, `update`, `link` (writes ids into Marketo, with or without values), `adopt`, `delete` |
 | marketo_id | Int64 | null: not created yet |
 | dynamics_table, dynamics_id | str | id empty: not created yet |
 | generation | int64 | |
@@ -69,6 +69,7 @@ class Action(StrEnum):
     UPDATE = "update"
     LINK = "link"
     ADOPT = "adopt"
+    DELETE = "delete"
 
 
 class Newcomer(StrEnum):

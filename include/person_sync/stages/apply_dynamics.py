@@ -97,7 +97,7 @@ class DynamicsWriter:
 
         def record(offsets: Sequence[int], results: Sequence[OperationResult]) -> None:
             outcome = outcomes(sent.iloc[list(offsets)], results)
-            again = outcome["outcome"].isin(["stale", "exists"])
+            again = outcome["outcome"].isin(["stale", "exists"]) & (outcome["action"] != "delete")
             moved.append(outcome[again])
             self._ctx.store.record_outcomes(self._run_id, outcome[~again])
             if outcome["code"].str.lower().isin(SCHEMA_CODES).any():
@@ -130,7 +130,7 @@ class DynamicsWriter:
             )
             for number, action, table, row_id, etag in zip(
                 changes["change_no"],
-                changes["action"].where(changes["action"] == "create", "update"),
+                changes["action"].where(changes["action"].isin(["create", "delete"]), "update"),
                 changes["dynamics_table"],
                 changes["dynamics_id"],
                 changes["if_match"].astype(object).where(changes["if_match"].notna(), None),
@@ -185,7 +185,8 @@ def read_rows(ctx: SyncContext, knowledge: Knowledge, table: Table, ids: list[st
 
 def take_over_defaults(ctx: SyncContext, run_id: str, knowledge: Knowledge) -> None:
     """
-    Read the rows this run created and add to the plan what Dynamics filled in by itself: defaults, states, computed values.
+    Read the rows this run created and add to the plan what Dynamics filled in by itself: defaults, states, computed
+    values.
 
     Marketo then gets them in this very run, together with the ids, and the row's version is known from the start.
     """
@@ -242,6 +243,7 @@ def outcomes(changes: pd.DataFrame, results: Sequence[OperationResult]) -> pd.Da
     return pd.DataFrame(
         {
             "change_no": changes["change_no"].to_numpy(),
+            "action": changes["action"].to_numpy(),
             "outcome": [one.outcome for one in results],
             "status": [STATUS[one.outcome] for one in results],
             "code": pd.Series([one.code for one in results], dtype="str"),

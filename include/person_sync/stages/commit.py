@@ -16,7 +16,7 @@ import pandas as pd
 from include.person_sync.stages.control import CONTROL_FIELDS
 from include.person_sync.stages.extract_dynamics import watermark_name
 from include.person_sync.stages.extract_marketo import WATERMARK
-from include.person_sync.stages.guard import FIELD_MAP
+from include.person_sync.stages.guard import FIELD_MAP, INITIAL_LOAD
 from include.person_sync.stages.knowledge import TABLES, load_knowledge
 from include.person_sync.stages.planning import PlanFiles, change_fingerprints
 from include.person_sync.stages.remerge import DEFERRED
@@ -60,6 +60,8 @@ def commit(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
             closed_links={int(one): reason for one, reason in manifest["closed"].items()},
             base_moves=outcome.base_moves(files.pairs),
             versions=outcome.versions(files.pairs),
+            backlog=backlog(folder, manifest, "backlog"),
+            taken_up=backlog(folder, manifest, "taken_up"),
             filtered=manifest["filtered"],
             unfiltered=manifest["unfiltered"],
             recheck=outcome.recheck(),
@@ -68,6 +70,7 @@ def commit(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
             watermarks=watermarks(ctx, folder, manifest, request),
             counts=counts(outcome, files),
             api_calls=ctx.api_calls(),
+            settles=request.mode is not Mode.BASELINE,
         )
         return ctx.store.commit(run_id, content)
 
@@ -153,6 +156,13 @@ def dead_letters(ctx: SyncContext, outcome: Outcome, files: PlanFiles) -> pd.Dat
     return pd.concat([one for one in frames if len(one)], ignore_index=True) if any(map(len, frames)) else by_vendor
 
 
+def backlog(folder: RunFolder, manifest: dict[str, Any], which: str) -> dict[str, list[str]]:
+    """Return, per source, the records left to later runs (`backlog`) or taken up from it by this one (`taken_up`)."""
+    sources: dict[str, list[str]] = dict(folder.read_manifest(manifest["marketo"])[which])
+    tables = folder.read_manifest(manifest["dynamics"])["tables"]
+    return sources | {watermark_name(table): tables[table.value][which] for table in TABLES}
+
+
 def watermarks(ctx: SyncContext, folder: RunFolder, manifest: dict[str, Any], request: RunRequest) -> dict[str, Any]:
     """Return the watermarks this run moves; only an incremental run moves any."""
     if request.mode is not Mode.INCREMENTAL:
@@ -162,6 +172,9 @@ def watermarks(ctx: SyncContext, folder: RunFolder, manifest: dict[str, Any], re
     moved = {WATERMARK: marketo["watermark"]}
     moved |= {watermark_name(table): dynamics["tables"][table.value]["watermark"] for table in TABLES}
     moved[FIELD_MAP] = {"digest": ctx.settings.field_map.digest()}
+    if manifest["first_run"] or ctx.store.watermarks().get(INITIAL_LOAD, {}).get("pending"):
+        busy = any(any(backlog(folder, manifest, which).values()) for which in ("backlog", "taken_up"))
+        moved[INITIAL_LOAD] = {"pending": busy}
     return {feed: value for feed, value in moved.items() if value}
 
 
@@ -190,7 +203,8 @@ def direction_counts(outcome: Outcome, files: PlanFiles, direction: str) -> dict
     problems = files.problems[files.problems["direction"] == direction]
     return {
         "created": int((applied["action"] == "create").sum()),
-        "updated": int((applied["action"] != "create").sum()),
+        "updated": int((~applied["action"].isin(["create", "delete"])).sum()),
+        "deleted": int((applied["action"] == "delete").sum()),
         "adopted": int(adopted["link_id"].nunique()),
         "collisions": int(collided.sum()),
         "rejected": int((changes["status"] == "refused").sum()) + int(problems["link_id"].nunique()),

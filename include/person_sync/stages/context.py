@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from include.dynamics import DynamicsClient, DynamicsConnection, DynamicsSettings
-    from include.marketo import MarketoClient, MarketoConnection, MarketoLimits
+    from include.marketo import BulkSettings, MarketoClient, MarketoConnection, MarketoLimits
     from include.person_sync.config.connections import ConnectionSpec
     from include.person_sync.config.settings import Settings
     from include.person_sync.state import Store
@@ -60,7 +60,8 @@ class SyncContext:
         """The Marketo client, at the configured share of the documented limits."""
         from include.marketo import MarketoClient
 
-        return MarketoClient(self.marketo_connection, settings=marketo_limits(self.settings))
+        limits, bulk = marketo_limits(self.settings), bulk_settings(self.settings)
+        return MarketoClient(self.marketo_connection, settings=limits, bulk=bulk)
 
     @cached_property
     def dynamics(self) -> DynamicsClient:
@@ -172,6 +173,13 @@ def marketo_limits(settings: Settings) -> MarketoLimits:
         concurrency=max(1, int(10 * share)),
         daily_quota=settings.marketo.daily_quota,
     )
+
+
+def bulk_settings(settings: Settings) -> BulkSettings:
+    """Return how bulk extract is polled, and how much of it a day may take."""
+    from include.marketo import BulkSettings
+
+    return BulkSettings(poll_s=settings.baseline.poll_s, daily_bytes=settings.baseline.daily_megabytes * 1_000_000)
 
 
 def dynamics_limits(settings: Settings) -> DynamicsSettings:

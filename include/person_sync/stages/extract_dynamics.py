@@ -36,6 +36,8 @@ class TableExtract:
     parts: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
     rows: int = 0
+    backlog: list[str] = field(default_factory=list)
+    taken_up: list[str] = field(default_factory=list)
     resumed: str = ""
     watermark: dict[str, Any] | None = None
 
@@ -74,11 +76,20 @@ def extract_table(
     """Stage one table's rows: those of the feed, of a window or by id, and those left over by earlier runs."""
     extract = TableExtract()
     names = LookupNames(ctx)
+    limited = request.mode is Mode.INCREMENTAL
+    waiting = ctx.store.backlog(watermark_name(table), ctx.settings.chunk_people) if limited else []
+    extract.taken_up = waiting
+    room = ctx.settings.chunk_people - len(waiting)
     for number, rows in enumerate(pages_of(ctx, request, knowledge, table, extract)):
-        frame = rows_frame(rows, knowledge, table, names)
-        extract.rows += len(frame)
-        extract.parts.append(folder.write_frame(f"dynamics-{table.value}-{number:04d}", frame))
-    left_over = sorted(rows_left_over(ctx, table))
+        extract.rows += len(rows)
+        if limited and len(rows) > room:
+            extract.backlog += [str(row[f"{table.value}id"]).lower() for row in rows[room:]]
+            rows = rows[:room]
+        room -= len(rows)
+        if rows:
+            frame = rows_frame(rows, knowledge, table, names)
+            extract.parts.append(folder.write_frame(f"dynamics-{table.value}-{number:04d}", frame))
+    left_over = sorted({*rows_left_over(ctx, table), *waiting})
     if left_over:
         rows = ctx.dynamics.rows_by_id(table.value, left_over, knowledge.columns[table])
         frame = rows_frame(rows, knowledge, table, names)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from include.person_sync.core.resume import FeedPosition, Resume, advance, choose_resume
+from include.person_sync.stages.backlog import take_turns
 from include.person_sync.stages.knowledge import Knowledge, load_knowledge
 from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.staging import RunFolder, text_frame
@@ -56,10 +57,11 @@ def extract_marketo(ctx: SyncContext, run_id: str) -> str:
     request = RunRequest.from_json(dict(ctx.store.require_run(run_id).params))
     knowledge = load_knowledge(ctx)
     touched = touched_people(ctx, request, knowledge)
-    touched.ids |= people_left_over(ctx)
     touched.ids -= touched.deleted | set(touched.merged)
+    turn = take_turns(ctx, WATERMARK, map(str, sorted(touched.ids)), limited=request.mode is Mode.INCREMENTAL)
+    asked = sorted({*map(int, turn.now), *people_left_over(ctx)} - touched.deleted - set(touched.merged))
     folder = RunFolder(ctx.staging, run_id)
-    parts = list(stage_people(ctx, folder, "marketo", read_people(ctx, knowledge, "id", sorted(touched.ids))))
+    parts = list(stage_people(ctx, folder, "marketo", read_people(ctx, knowledge, "id", asked)))
     if touched.resumed == Resume.FIRST:
         parts += stage_people(ctx, folder, "marketo-requests", requested_people(ctx, knowledge))
     log.info(
@@ -72,7 +74,9 @@ def extract_marketo(ctx: SyncContext, run_id: str) -> str:
             "parts": parts,
             "watermark": touched.position.as_json() if touched.position else None,
             "resumed": touched.resumed,
-            "asked": sorted(touched.ids),
+            "asked": asked,
+            "backlog": {WATERMARK: turn.later},
+            "taken_up": {WATERMARK: turn.waited},
             "deleted": sorted(touched.deleted),
             "merged": {str(loser): winner for loser, winner in touched.merged.items()},
             "api_calls": ctx.api_calls()["marketo"],

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 API_BUDGET = "api_budget"
 FIELD_MAP = "field_map"
+INITIAL_LOAD = "initial_load"
+"""The watermark that says whether the first run's people are still being worked off."""
 
 
 def guard(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
@@ -64,13 +66,21 @@ def plan_counts(
     counted = count_plan(plan)
     known = ctx.store.watermarks().get(FIELD_MAP, {})
     return PlanCounts(
-        linked_people=int(manifest["known_links"]),
+        linked_people=0 if is_initial_load(ctx) else int(manifest["known_links"]),
         to_dynamics=counted[Direction.TO_DYNAMICS],
         to_marketo=counted[Direction.TO_MARKETO],
         dynamics=dynamics_sizes(folder, manifest) if request.mode is Mode.INCREMENTAL else None,
         map_digest=ctx.settings.field_map.digest(),
         base_map_digest=known.get("digest"),
     )
+
+
+def is_initial_load(ctx: SyncContext) -> bool:
+    """
+    Return whether people of the first run are still waiting for their turn: brakes spare them as they spare a first
+    run.
+    """
+    return bool(ctx.store.watermarks().get(INITIAL_LOAD, {}).get("pending"))
 
 
 def dynamics_sizes(folder: RunFolder, manifest: dict[str, Any]) -> SideSizes | None:

@@ -138,7 +138,7 @@ def unlinked_rows(ctx: SyncContext, world: World, newcomers: Newcomers) -> pd.Da
     rows = rows[is_alive(rows) & passes_filter(rows, ctx.settings.sync_filter_column)]
     rows = rows[~rows["dynamics_id"].isin(newcomers.taken("dynamics_id") | newcomers.barred)]
     closed = ctx.store.load_links(dynamics_ids=ids_by_table(rows), state="closed")
-    recreate = ctx.settings.deleted_in_marketo == DeletedPerson.RECREATE
+    recreate = ctx.settings.deleted_in_marketo != DeletedPerson.IGNORE
     rows = rows[~blocked_rows(rows, closed, recreate=recreate)]
     return rows.rename(columns={EMAIL_COLUMN: "email"})[["dynamics_table", "dynamics_id", "email"]]
 
@@ -148,7 +148,8 @@ def pair_by_identity(
 ) -> None:
     """Pair rows with the people whose `dynamicsId` names them: links can be rebuilt from the systems alone."""
     name = ctx.settings.custom_fields.dynamics_id
-    add_people(ctx, knowledge, world, name, rows["dynamics_id"].tolist())
+    if not world.complete:
+        add_people(ctx, knowledge, world, name, rows["dynamics_id"].tolist())
     people = unlinked_people(ctx, world, newcomers)
     claims = people.assign(dynamics_id=people[name].str.lower())[["marketo_id", "dynamics_id"]].dropna()
     claims = claims.merge(rows, on="dynamics_id")
@@ -172,7 +173,7 @@ def pair_rows_by_email(
         return
     people = pd.DataFrame({"marketo_id": pd.Series(dtype="int64"), "email": pd.Series(dtype="str")})
     if policy == "link":
-        add_people(ctx, knowledge, world, "email", rows["email"].dropna().str.strip().unique().tolist())
+        add_people(ctx, knowledge, world, "email", world.unanswered(rows["email"], world.people["email"]))
         people = unlinked_people(ctx, world, newcomers)[["marketo_id", "email"]]
     matched = match_by_email(rows, people.assign(asked=False))
     take_matches(matched, newcomers, none=Newcomer.CREATE_IN_MARKETO, direction="to_marketo")
@@ -284,9 +285,9 @@ def rows_for(
     ctx: SyncContext, knowledge: Knowledge, world: World, emails: pd.Series, newcomers: Newcomers
 ) -> pd.DataFrame:
     """Return unlinked living rows of both tables with one of the e-mails, reading them into `world`."""
-    values = emails.str.strip().unique().tolist()
+    values = world.unanswered(emails, world.all_rows([EMAIL_COLUMN])[EMAIL_COLUMN])
     names = LookupNames(ctx)
-    for table in world.rows:
+    for table in world.rows if values else ():
         rows = ctx.dynamics.rows_by_value(table.value, EMAIL_COLUMN, values, knowledge.columns[table])
         if rows:
             world.add_rows(table, rows_frame(rows, knowledge, table, names))

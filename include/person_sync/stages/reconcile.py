@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from include.person_sync.config.settings import DeletedPerson
 from include.person_sync.core.canonical import canonical_dynamics, canonical_marketo
 from include.person_sync.core.fields import Side, Table
 from include.person_sync.core.merge import merge
-from include.person_sync.core.plan import Direction, Newcomer, Plan, build_changes, payloads
+from include.person_sync.core.plan import Action, Direction, Newcomer, Plan, build_changes, payloads
 from include.person_sync.core.settle import settle
 from include.person_sync.core.values import MISSING, UNREADABLE, empty_frame, uniform_frame
 from include.person_sync.stages.control import CONTROL_FIELDS, control_decisions, deletion_decisions
@@ -71,7 +72,7 @@ def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str
         "changes": folder.write_frame("changes", plan.changes),
         "values": folder.write_frame("values", plan.values),
         "first_run": manifests["marketo"]["resumed"] == "first",
-        "known_links": ctx.store.count_links(),
+        "known_links": manifests["marketo"].get("known_links", ctx.store.count_links()),
     }
     return folder.write_manifest("reconciled", manifest)
 
@@ -137,6 +138,7 @@ class Reconciliation:
         decisions, withheld = self._spare_closed_rows(decisions, pairs)
         concerned = pd.concat([pairs, deleted], ignore_index=True).rename(columns={"version": "dynamics_version"})
         plan = with_owners(build_changes(decisions, concerned, self._knowledge.effective), pairs)
+        plan = with_deletions(plan, self._to_delete(identities))
         plan, refused = self._checked(plan)
         problems = about_pairs(pd.concat([problems, refused], ignore_index=True), pairs)
         plan, problems, skipped = self._without_dead_letters(plan, problems)
@@ -188,6 +190,15 @@ class Reconciliation:
             row_id for table in TABLES for row_id in self._edited(table, lost[lost["dynamics_table"] == table.value])
         }
         return frozenset(set(closed["dynamics_id"]) - edited)
+
+    def _to_delete(self, identities: Identities) -> pd.DataFrame:
+        """
+        Return links whose row is to follow its person into deletion, when the policy says so and nobody edited it.
+        """
+        if self._ctx.settings.deleted_in_marketo != DeletedPerson.DELETE:
+            return identities.links.iloc[:0]
+        links = identities.links[identities.links["link_id"].map(identities.closed) == DELETED_IN_MARKETO]
+        return links[links["dynamics_id"].isin(self._barred(identities)) & ~links["is_filtered"]]
 
     def _edited(self, table: Table, links: pd.DataFrame) -> list[str]:
         """Return the rows of links that hold something else than the base."""
@@ -397,7 +408,8 @@ def staged_world(
     """Return what the extracts staged, keyed by id, the latest reading of each."""
     nobody = people_frame([], person_columns(ctx, knowledge))
     people = pd.concat([nobody, folder.read_frames(manifests["marketo"]["parts"])])
-    world = World(people.drop_duplicates("marketo_id", keep="last").set_index("marketo_id"), {})
+    complete = bool(manifests["marketo"].get("complete"))
+    world = World(people.drop_duplicates("marketo_id", keep="last").set_index("marketo_id"), {}, complete=complete)
     for table in TABLES:
         nothing = rows_frame([], knowledge, table, LookupNames(ctx))
         rows = pd.concat([nothing, folder.read_frames(manifests["dynamics"]["tables"][table.value]["parts"])])
@@ -420,6 +432,24 @@ def completed(read: pd.DataFrame, base: pd.DataFrame, unmade: pd.Series, names: 
     to_make = unread[unmade.reindex(unread).fillna(False).astype(bool)]
     assumed = base.loc[unread.difference(to_make), names].replace(MISSING, UNREADABLE)
     return pd.concat([read[names], empty_frame(to_make, names), assumed]).reindex(base.index)
+
+
+def with_deletions(plan: Plan, links: pd.DataFrame) -> Plan:
+    """Return the plan with a deletion of each link's row, at the version last seen."""
+    if links.empty:
+        return plan
+    about = links[["link_id", "marketo_id", "dynamics_table", "dynamics_id", "generation"]]
+    deletions = about.assign(
+        change_no=range(len(plan.changes), len(plan.changes) + len(links)),
+        direction=Direction.TO_DYNAMICS.value,
+        action=Action.DELETE.value,
+        if_match=links["dynamics_version"],
+        note=None,
+        status="planned",
+    )
+    columns = list(plan.changes.columns)
+    changes = pd.concat([plan.changes, deletions[columns].astype(plan.changes.dtypes)], ignore_index=True)
+    return replace(plan, changes=changes)
 
 
 def mapped_only(plan: Plan) -> Plan:

@@ -84,6 +84,9 @@ def summary_of(ctx: SyncContext, run_id: str) -> dict[str, Any]:
         summary["brake"] = run.brake
     if run.overrides:
         summary["overrides"] = dict(run.overrides)
+    waiting = ctx.store.backlog_overview()
+    if waiting:
+        summary["backlog"] = {source: {**one, "oldest": one["oldest"].isoformat()} for source, one in waiting.items()}
     return summary
 
 

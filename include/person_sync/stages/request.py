@@ -11,11 +11,12 @@ from include.errors import ConfigError
 
 
 class Mode(StrEnum):
-    """How people are chosen: from the change feeds, from a past window, or by id."""
+    """How people are chosen: from the change feeds, from a past window, by id, or as a partition of everybody."""
 
     INCREMENTAL = "incremental"
     WINDOW = "window"
     PEOPLE = "people"
+    BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class RunRequest:
         if self.mode is Mode.PEOPLE and not (self.marketo_ids or self.dynamics_ids):
             raise ConfigError(
                 "mode people needs ids.",
-                remedy="give --marketo-id or --dynamics-id, repeatedly if need be (in Airflow: marketo_ids, dynamics_ids).",
+                remedy="give --marketo-id or --dynamics-id, repeatedly if need be (in Airflow: marketo_ids and "
+                "dynamics_ids).",
             )
         if self.mode is not Mode.PEOPLE and (self.marketo_ids or self.dynamics_ids):
             raise ConfigError(f"mode {self.mode} takes no ids.", remedy="set the mode to people, or leave the ids out.")

@@ -19,11 +19,13 @@ class World:
     What a run has in hand, keyed by id and growing as counterparts are read.
 
     `people`: index `marketo_id`, text columns by REST name. `rows`: per table, index `dynamics_id`, text columns
-    `version`, the selected columns and lookup names.
+    `version`, the selected columns and lookup names. `complete`: everybody who may belong together is in hand, as in a
+    partition of the whole database; then only who is met by nobody is looked up once more.
     """
 
     people: pd.DataFrame
     rows: dict[Table, pd.DataFrame]
+    complete: bool = False
 
     def add_people(self, frame: pd.DataFrame) -> None:
         """Add people; a later reading replaces an earlier one."""
@@ -32,6 +34,17 @@ class World:
     def add_rows(self, table: Table, frame: pd.DataFrame) -> None:
         """Add rows of a table; a later reading replaces an earlier one."""
         self.rows[table] = merged(self.rows[table], frame.set_index("dynamics_id"))
+
+    def unanswered(self, emails: pd.Series, candidates: pd.Series) -> list[str]:
+        """
+        Return the addresses that have to be looked up in the other system to know who has them.
+
+        Normally all; when the world is complete, those of nobody among `candidates`: they may be new since it was read.
+        """
+        wanted = emails.dropna().str.strip()
+        if self.complete:
+            wanted = wanted[~email_key(wanted).isin(email_key(candidates.dropna()))]
+        return [str(one) for one in wanted.unique()]
 
     def all_rows(self, columns: Sequence[str]) -> pd.DataFrame:
         """
@@ -49,6 +62,11 @@ def merged(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
     """Return both frames as one, the newer row winning per id."""
     both = pd.concat([old, new]) if len(old) else new
     return both[~both.index.duplicated(keep="last")]
+
+
+def email_key(emails: pd.Series) -> pd.Series:
+    """Return addresses in the form in which they are compared: trimmed, without regard to case."""
+    return emails.str.strip().str.casefold()
 
 
 def is_alive(rows: pd.DataFrame) -> pd.Series:

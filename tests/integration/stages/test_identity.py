@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 
+from include.person_sync.config.settings import DEFAULT_PATH
 from include.sandbox.dataverse.schema import Column, ColumnType, Option
 
 if TYPE_CHECKING:
@@ -79,7 +82,9 @@ def test_a_person_deleted_in_marketo_comes_back_when_the_row_is_edited(pairing: 
 def test_only_an_explicit_no_keeps_a_row_out(pairing: Pairing, value: bool | None) -> None:
     """An absent, empty or Yes filter lets a new row through; No does not (T-15)."""
     with_filter(pairing)
-    row = pairing.dynamics.create("contact", {"lastname": "Ruiz", "emailaddress1": "a@example.com", "new_synctomkto": value})
+    row = pairing.dynamics.create(
+        "contact", {"lastname": "Ruiz", "emailaddress1": "a@example.com", "new_synctomkto": value}
+    )
 
     pairing.cycle()
 
@@ -173,4 +178,47 @@ def test_a_merge_in_dynamics_gives_the_link_to_the_master(pairing: Pairing) -> N
 
     assert open_links(pairing) == {person: ("contact", master)}
     assert pairing.marketo.lead(person)["lastName"] == "Lovelace"
+    pairing.quiet()
+
+
+def with_settings(pairing: Pairing, **changes: Any) -> None:
+    """Give the sync a settings file that differs from the defaults in the keys named."""
+    settings = yaml.safe_load(DEFAULT_PATH.read_text())
+    path = Path(pairing.environment["AIRFLOW_HOME"]) / "settings.yaml"
+    path.write_text(yaml.safe_dump({**settings, **changes}))
+    pairing.environment["PERSON_SYNC_CONFIG"] = str(path)
+
+
+def test_a_deletion_in_marketo_follows_the_policy_to_delete_the_row(pairing: Pairing) -> None:
+    """With the policy `delete` the row goes too; a row that was edited meanwhile stays and gets a new person."""
+    with_settings(pairing, deleted_in_marketo="delete")
+    gone, row = linked(pairing, "contact", "ada@example.com")
+    edited, kept = linked(pairing, "contact", "bob@example.com")
+    pairing.marketo.delete(gone)
+    pairing.marketo.delete(edited)
+    pairing.dynamics.edit("contact", kept, {"jobtitle": "CEO"})
+    summary = pairing.cycle()
+
+    assert summary["counts"]["to_dynamics"]["deleted"] == 1
+    assert pairing.dynamics.row("contact", row) is None
+    (new,) = pairing.marketo.find(email="bob@example.com")
+    assert open_links(pairing) == {new["id"]: ("contact", kept)}
+    pairing.quiet()
+
+
+def test_a_mass_change_does_not_hold_back_a_small_one(pairing: Pairing) -> None:
+    """A cycle takes up a bounded number per table, the longest waiting first; other tables are served at once (T-29)."""
+    with_settings(pairing, chunk_people=100)
+    contact = pairing.dynamics.create("contact", {"lastname": "Ruiz", "emailaddress1": "ana@example.com"})
+    leads = [pairing.dynamics.create("lead", {"lastname": f"Lead {number}"}) for number in range(250)]
+    sizes, waiting = [], []
+    for _ in range(4):
+        summary = pairing.cycle()
+        sizes.append(summary["counts"]["to_marketo"]["created"])
+        waiting.append(summary.get("backlog", {}).get("dynamics.lead", {}).get("waiting", 0))
+
+    assert sizes == [101, 100, 50, 0]
+    assert waiting == [150, 50, 0, 0]
+    people = {one["dynamicsId"] for one in pairing.marketo.leads()}
+    assert people == {contact, *leads}
     pairing.quiet()
