@@ -63,7 +63,8 @@ def load_history(
     outcome = [plan_change.c[name] for name in list(_DTYPES)[10:]]
     source = plan_change.join(plan, plan.c.plan_id == plan_change.c.plan_id)
     source = source.join(sync_run, sync_run.c.run_id == plan.c.run_id).outerjoin(plan_value, same)
-    newest = select(func.max(_other.c.attempt)).where(_other.c.run_id == plan.c.run_id).scalar_subquery()
+    same_run = (_other.c.run_id == plan.c.run_id, _other.c.settled)
+    newest = select(func.max(_other.c.attempt)).where(*same_run).scalar_subquery()
     meant = and_(sync_run.c.status == RunStatus.COMMITTED.value, plan.c.attempt == newest)
     happened = or_(meant, plan_change.c.status != ChangeStatus.PLANNED.value)
     statement = select(plan.c.run_id, at, *values, *outcome).select_from(source)

@@ -221,6 +221,34 @@ def test_history_holds_what_a_dead_run_wrote(store: Store, begin: Callable[..., 
     assert store.history(marketo_id=10)[["run_id", "field"]].values.tolist() == [["dead", "city"]]
 
 
+def test_history_leaves_out_what_an_earlier_attempt_only_meant(store: Store, begin: Callable[..., str]) -> None:
+    """When a run decides again, its first intentions are history only as far as they were carried out."""
+    run_id = begin()
+    changes = changes_frame(
+        {"link_id": 1, "marketo_id": 10}, {"link_id": 1, "marketo_id": 10, "direction": "to_marketo"}
+    )
+    values = values_frame({"change_no": 0, "field": "city"}, {"change_no": 1, "field": "fax"})
+    store.save_plan(run_id, changes, values)
+    store.record_outcomes(run_id, pd.DataFrame({"change_no": [0], "status": ["applied"]}))
+    store.save_plan(run_id, changes.iloc[:1], values_frame({"change_no": 0, "field": "phone", "outcome": "withheld"}))
+
+    store.commit(run_id, Commit())
+
+    assert store.history(marketo_id=10)["field"].tolist() == ["city", "phone"]
+
+
+def test_history_is_not_replaced_by_a_later_plan(store: Store, begin: Callable[..., str]) -> None:
+    """Once committed, decisions stay, even those that needed no write."""
+    run_id = begin()
+    changes = changes_frame({"link_id": 1, "marketo_id": 10, "direction": "none", "action": "adopt"})
+    store.save_plan(run_id, changes, values_frame({"change_no": 0, "field": "city", "outcome": "adopt"}))
+    store.commit(run_id, Commit())
+
+    assert store.save_plan(run_id, changes, values_frame({"change_no": 0, "field": "fax", "outcome": "adopt"})) == 2
+
+    assert store.history(marketo_id=10)["field"].tolist() == ["city"]
+
+
 def test_purge_removes_what_is_old_and_done(store: Store, begin: Callable[..., str], clock: Clock) -> None:
     """History ends after the days set; what still waits for a run or a person stays."""
     run_id = begin("old")
