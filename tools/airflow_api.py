@@ -68,6 +68,11 @@ class AirflowApi:
         body = {"logical_date": None, "conf": dict(conf or {})}
         return str(self._call("POST", f"/api/v2/dags/{quote(dag_id)}/dagRuns", body)["dag_run_id"])
 
+    def run_ids(self, dag_id: str) -> list[str]:
+        """Return the ids of the DAG's runs."""
+        answer = self._call("GET", f"/api/v2/dags/{quote(dag_id)}/dagRuns?limit=100")
+        return [str(each["dag_run_id"]) for each in answer["dag_runs"]]
+
     def wait_for_run(self, dag_id: str, run_id: str, *, timeout_s: float = 300) -> str:
         """Return the state in which the run ended."""
         self._until(

@@ -28,7 +28,7 @@ from include.person_sync.stages.identity import DELETED_IN_MARKETO, ORIGINATING_
 from include.person_sync.stages.knowledge import TABLES, Knowledge, load_knowledge
 from include.person_sync.stages.newcomers import PAIR_COLUMNS, add_people, pair_newcomers
 from include.person_sync.stages.planning import PROBLEM_COLUMNS, PlanFiles, change_fingerprints, problem_fingerprints
-from include.person_sync.stages.request import RunRequest
+from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.staging import RunFolder
 from include.person_sync.stages.world import World, passes_filter
 from include.person_sync.state import RunStatus
@@ -375,10 +375,12 @@ class Reconciliation:
     def _without_dead_letters(self, plan: Plan, problems: pd.DataFrame) -> tuple[Plan, pd.DataFrame, dict[str, int]]:
         """
         Return plan and problems without what is a dead letter already, and how many people that spared per direction.
+
+        Somebody who names people asks for another try: then nothing is left out.
         """
         skipped = {"to_dynamics": 0, "to_marketo": 0}
         known = set(self._ctx.store.open_fingerprints())
-        if not known:
+        if not known or self._request.mode is Mode.PEOPLE:
             return plan, problems, skipped
         digest = self._knowledge.digest
         prints = change_fingerprints(plan.changes, plan.values, digest)["fingerprint"]
