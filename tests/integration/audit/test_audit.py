@@ -1,0 +1,242 @@
+"""What an audit sees: full agreement, each kind of disorder, what explains it, and what a repair puts right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.errors import SafetyStop
+from include.person_sync.stages.audit import AuditRequest, run_audit
+from include.sandbox.dataverse.schema import Column, ColumnType, Option
+from include.sandbox.seed import Seed, plant
+from tests.integration.audit.conftest import found, frame, page_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.integration.audit.conftest import Audit
+    from tests.integration.stages.conftest import Pairing
+
+
+def test_after_the_first_sync_everything_agrees(pairing: Pairing, audit: Callable[..., Audit]) -> None:
+    """Of 300 invented people all pairs and fields agree; who has no person is held, and the report says so."""
+    plant(pairing.sandbox, Seed(people=300))
+    pairing.cycle()
+
+    summary = audit()
+
+    counts = summary["counts"]
+    assert counts["shares"] == {"pairs_in_agreement": 1.0, "fields_in_agreement": 1.0}
+    assert counts["pairs"]["compared"] > 200
+    assert counts["fields"]["compared"] > 4_000
+    assert not any(counts["unexplained"].values())
+    assert set(frame(summary, "findings")["explanation"]) == {"hold"}
+    run = pairing.context().store.require_run(summary["run_id"])
+    assert (run.kind, run.status, run.counts) == ("audit", "committed", counts)
+
+
+def test_a_lost_edit_is_found_and_repaired_by_the_rules(
+    pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None]
+) -> None:
+    """Edits no feed will name again are unexplained differences; a repair merges them, and the next audit is clean."""
+    lead_person, lead = pairing.pair("lead", "ada@example.com", jobtitle="CTO", mobilephone="1")
+    person, contact = pairing.pair("contact", "bob@example.com", jobtitle="CTO")
+    pairing.cycle()
+    pairing.marketo.edit(lead_person, {"title": "CEO"})
+    pairing.dynamics.edit("lead", lead, {"mobilephone": "2"})
+    pairing.marketo.edit(person, {"title": "CEO"})
+    pairing.dynamics.edit("contact", contact, {"jobtitle": "CFO"})
+    lose_changes()
+
+    summary = audit()
+
+    seen = frame(summary, "differences").set_index(["dynamics_id", "field"])
+    assert summary["counts"]["pairs"]["differing"] == 2
+    assert seen["direction"].to_dict() == {
+        (lead, "job_title"): "to_dynamics",
+        (lead, "mobile_phone"): "to_marketo",
+        (contact, "job_title"): "to_marketo",
+    }
+    assert set(seen["explanation"]) == {"unexplained"}
+    assert seen.loc[(contact, "job_title"), ["outcome", "base", "marketo", "dynamics"]].tolist() == [
+        "collision", "CTO", "CEO", "CFO",
+    ]  # fmt: skip
+    assert pairing.dynamics.row("lead", lead)["jobtitle"] == "CTO"
+
+    repaired = audit(repair=True)
+
+    assert [one["status"] for one in repaired["repair"]] == ["done"]
+    assert pairing.dynamics.row("lead", lead)["jobtitle"] == "CEO"
+    assert pairing.marketo.lead(lead_person)["mobilePhone"] == "2"
+    assert pairing.marketo.lead(person)["title"] == "CFO"
+    clean = audit()
+    assert clean["counts"]["shares"]["fields_in_agreement"] == 1.0
+    assert clean["counts"]["fields"]["behind"] == 0
+    pairing.quiet()
+
+
+def test_changes_on_their_way_are_told_from_lost_ones(pairing: Pairing, audit: Callable[..., Audit]) -> None:
+    """What the next cycle will take up anyway is explained as in flight, on either side and for new rows."""
+    person, _ = pairing.pair("lead", "ada@example.com", jobtitle="CTO")
+    _, contact = pairing.pair("contact", "bob@example.com", jobtitle="CTO")
+    _, gone = pairing.pair("contact", "cy@example.com")
+    pairing.cycle()
+    pairing.marketo.edit(person, {"title": "CEO"})
+    pairing.dynamics.edit("contact", contact, {"jobtitle": "CFO"})
+    pairing.dynamics.create("lead", {"lastname": "New", "emailaddress1": "new@example.com"})
+    pairing.dynamics.delete("contact", gone)
+
+    summary = audit()
+
+    assert frame(summary, "differences")["explanation"].tolist() == ["in_flight", "in_flight"]
+    assert found(summary) == {"row_without_person": 1, "link_without_row": 1}
+    assert set(frame(summary, "findings")["explanation"]) == {"in_flight"}
+    assert not any(summary["counts"]["unexplained"].values())
+    pairing.cycle()
+    assert audit()["counts"]["shares"]["fields_in_agreement"] == 1.0
+
+
+def test_missing_halves_and_identities_are_found(
+    pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None]
+) -> None:
+    """Each kind of disorder among people, rows and links shows up once, and a repair puts right what it may."""
+    no_row, row_gone = pairing.pair("contact", "a@example.com")
+    person_gone, no_person = pairing.pair("lead", "b@example.com")
+    both_person, both_row = pairing.pair("contact", "c@example.com")
+    wrong, row_of_wrong = pairing.pair("lead", "d@example.com")
+    owner, shared = pairing.pair("lead", "e@example.com")
+    pairing.cycle()
+    pairing.dynamics.delete("contact", row_gone)
+    pairing.marketo.delete(person_gone)
+    pairing.dynamics.delete("contact", both_row)
+    pairing.marketo.delete(both_person)
+    pairing.marketo.edit(wrong, {"dynamicsId": None, "dynamicsType": "contact"})
+    twin = pairing.marketo.create({"email": "f@example.com", "dynamicsId": shared, "dynamicsType": "lead"})
+    alone = pairing.dynamics.create("lead", {"lastname": "Alone", "emailaddress1": "g@example.com"})
+    asking = pairing.marketo.create({"email": "h@example.com", "lastName": "Asking", "syncToDynamics": "lead"})
+    lose_changes()
+
+    findings = frame(audit(), "findings")
+
+    assert set(findings["explanation"]) == {"unexplained"}
+    by_kind = findings.set_index("kind")
+    assert sorted(by_kind.index) == [
+        "link_without_both", "link_without_person", "link_without_row", "request_without_row", "row_without_person",
+        "shared_identity", "wrong_identity",
+    ]  # fmt: skip
+    assert by_kind.loc["link_without_row", "marketo_id"] == no_row
+    assert by_kind.loc["link_without_person", "dynamics_id"] == no_person
+    assert by_kind.loc["link_without_both", ["marketo_id", "dynamics_id"]].tolist() == [both_person, both_row]
+    assert by_kind.loc["wrong_identity", ["marketo_id", "dynamics_id"]].tolist() == [wrong, row_of_wrong]
+    assert by_kind.loc["shared_identity", ["marketo_id", "dynamics_id"]].tolist() == [twin, shared]
+    assert str(owner) in by_kind.loc["shared_identity", "note"]
+    assert by_kind.loc["row_without_person", "dynamics_id"] == alone
+    assert by_kind.loc["request_without_row", "marketo_id"] == asking
+
+    audit(repair=True)
+
+    assert pairing.marketo.find(dynamicsId=alone)
+    assert pairing.marketo.lead(asking)["dynamicsType"] == "lead"
+    assert pairing.marketo.lead(wrong)["dynamicsId"] == row_of_wrong
+    assert found(audit()) == {
+        "link_without_row": 1, "link_without_person": 1, "link_without_both": 1, "shared_identity": 1,
+    }  # fmt: skip
+
+
+def test_a_refused_value_explains_its_difference(pairing: Pairing, audit: Callable[..., Audit]) -> None:
+    """A value that became a dead letter differs for a known reason; once it is edited it is on its way."""
+    person, _ = pairing.pair("lead", "ada@example.com", mobilephone="1")
+    pairing.cycle()
+    pairing.marketo.edit(person, {"mobilePhone": "1" * 21})
+    pairing.cycle()
+
+    assert frame(audit(), "differences")["explanation"].tolist() == ["dead_letter"]
+
+    pairing.marketo.edit(person, {"mobilePhone": "3" * 22})
+    assert frame(audit(), "differences")["explanation"].tolist() == ["in_flight"]
+
+
+def test_a_one_way_field_may_differ(pairing: Pairing, audit: Callable[..., Audit]) -> None:
+    """An edit its rule does not let through is set apart: neither agreement nor disorder."""
+    person, _ = pairing.pair("lead", "ada@example.com")
+    pairing.cycle()
+    pairing.marketo.edit(person, {"leadStatus": "Qualified"})
+    pairing.cycle()
+
+    summary = audit()
+
+    assert frame(summary, "differences")["explanation"].tolist() == ["rule"]
+    assert summary["counts"]["fields"]["set_apart"] == 1
+    assert summary["counts"]["shares"]["fields_in_agreement"] == 1.0
+
+
+def test_a_row_the_filter_keeps_out_needs_no_person(pairing: Pairing, audit: Callable[..., Audit]) -> None:
+    """Rows with an explicit No are counted and are no finding."""
+    options = (Option(0, "No"), Option(1, "Yes"))
+    pairing.dynamics.add_column("lead", Column("new_synctomkto", ColumnType.BOOLEAN, options=options, custom=True))
+    pairing.setup()
+    pairing.dynamics.create("lead", {"lastname": "Out", "emailaddress1": "o@example.com", "new_synctomkto": False})
+    pairing.cycle()
+
+    summary = audit()
+
+    assert summary["counts"]["rows"]["filtered"] == 1
+    assert found(summary) == {}
+
+
+def test_a_large_repair_trips_a_brake_as_a_whole(
+    pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A repair cut into runs below the brake's limit is stopped before the first of them; an override lets it go on."""
+    people = [pairing.pair("lead", f"p{number}@example.com", jobtitle="CTO")[0] for number in range(120)]
+    pairing.cycle()
+    for person in people:
+        pairing.marketo.edit(person, {"title": "CEO"})
+    lose_changes()
+    ctx = pairing.context()
+    monkeypatch.setitem(ctx.__dict__, "settings", ctx.settings.model_copy(update={"chunk_people": 50}))
+    pairing.mark()
+
+    with pytest.raises(SafetyStop) as stop:
+        run_audit(ctx, AuditRequest(repair=True))
+
+    assert stop.value.brake == "changed_to_dynamics"
+    assert pairing.writes() == []
+    summary = run_audit(ctx, AuditRequest(repair=True, overrides=("changed_to_dynamics",)))
+    assert len(summary["repair"]) == 3
+    assert audit()["counts"]["shares"]["pairs_in_agreement"] == 1.0
+
+
+def test_the_page_holds_no_value_and_loads_nothing(
+    pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None]
+) -> None:
+    """People's values are in the Parquet files only, and the page is complete in itself."""
+    person, row = pairing.pair("lead", "ada@example.com", jobtitle="CTO")
+    pairing.cycle()
+    pairing.marketo.edit(person, {"title": "<b>Secret title</b>"})
+    lose_changes()
+
+    summary = audit()
+
+    page = page_of(summary)
+    assert "Secret" in frame(summary, "differences").to_string()
+    assert "Secret" not in page
+    assert "ada@example.com" not in page
+    assert row in page
+    assert "job_title" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "<script" not in page
+
+
+def test_only_the_newest_reports_are_kept(pairing: Pairing, audit: Callable[..., Audit]) -> None:
+    """Reports beyond the number that is set are removed with all their files."""
+    ctx = pairing.context()
+    kept = ctx.settings.model_copy(update={"audit": ctx.settings.audit.model_copy(update={"keep_reports": 2})})
+    ctx.settings = kept
+
+    for _ in range(4):
+        run_audit(ctx, AuditRequest())
+
+    assert len(list((ctx.staging / "reports").iterdir())) == 2
