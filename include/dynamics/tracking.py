@@ -39,7 +39,8 @@ def track_changes(
     `$select` travels in the link, so `columns` count for a first pass only. A changed row comes with all selected
     columns, whichever of them changed. Changes of several polls may come twice and deletions of unknown ids may come.
     Raises FeedExpired when the link can't be continued, ConfigError when the table does not track changes or the user
-    may not read all of it, SchemaChanged for an unknown column. No annotations are asked for: they cost the delta link.
+    may not read all of it, SchemaChanged for an unknown column. A page's `next_link` may take the place of the delta
+    link, to go on where a reading was broken off. No annotations are asked for: they cost the delta link.
     Source: https://learn.microsoft.com/power-apps/developer/data-platform/use-change-tracking-synchronize-data-external-systems
     """
     label = f"tracking changes of {table.entity_set}"
@@ -50,7 +51,8 @@ def track_changes(
     else:
         if not same_service(delta_link, api.address.root) and "://" in delta_link:
             raise FeedExpired(f"Dynamics, {label}: the stored link belongs to another organisation.", remedy=_FULL_READ)
-        start, prefer = (delta_link, None), size
+        is_page = "skiptoken" in delta_link.lower()  # a first pass that is taken up again wants its delta link, too
+        start, prefer = (delta_link, None), [_TRACK, *size] if is_page else size
     yield from _follow(api, table, start, prefer, first_pass=delta_link is None, label=label)
 
 
@@ -73,7 +75,7 @@ def _follow(
         if link is None and not (isinstance(delta, str) and delta):
             raise _no_delta_link(table, first_pass=first_pass, label=label)
         rows, deleted = _split(page, table)
-        yield ChangePage(rows, deleted, delta)
+        yield ChangePage(rows, deleted, delta, link)
         if link is None:
             return
         response, is_link = api.fetch(link, prefer=prefer, label=label), True

@@ -132,12 +132,13 @@ class ChangePage:
     One page of a change feed.
 
     `rows` are new and updated rows with all selected columns, `deleted` ids. `delta_link` is set on the last page only:
-    store it, unchanged, once every page before it has been dealt with.
+    store it, unchanged, once every page before it has been dealt with. `next_link` leads to the page behind this one.
     """
 
     rows: list[Row]
     deleted: list[str]
     delta_link: str | None = None
+    next_link: str | None = None
 
 
 class OperationKind(StrEnum):

@@ -165,9 +165,9 @@ class BaselineSettings(_Section):
     """
     How everybody is read and worked through in a baseline.
 
-    `bulk`: `auto` uses Marketo's bulk extract where the subscription has it, `off` reads people by id. `poll_s`: seconds
-    between two looks at an extract. `daily_megabytes`: the day's volume of extracts. `jobs`: extracts in Marketo's queue
-    at once, whose ten places all integrations share. `partition_people`: people per partition, which bounds the memory.
+    `bulk`: `auto` uses Marketo's bulk extract where the subscription has it, `off` reads people by id. `poll_s`:
+    seconds between two looks at an extract. `daily_megabytes`: the day's volume of extracts. `jobs`: extracts in
+    Marketo's queue at once, whose ten places all integrations share. `partition_people`: people per partition.
     """
 
     bulk: Literal["auto", "off"] = "auto"

@@ -324,6 +324,20 @@ def test_rows_are_found_by_the_time_of_their_change(sandbox: Sandbox, client: Dy
     assert max(len(page) for page in pages) == 2
 
 
+def test_a_first_pass_is_taken_up_where_it_was_broken_off(sandbox: Sandbox, client: DynamicsClient) -> None:
+    """The next link of the last page seen gives the pages behind it, and the delta link of the whole pass."""
+    ids = create(sandbox, 7)
+    first = next(client.track_changes("contact", PERSON, page_size=3))
+    assert first.next_link is not None
+
+    rest = list(client.track_changes("contact", PERSON, delta_link=first.next_link, page_size=3))
+
+    assert sorted(row["contactid"] for page in [first, *rest] for row in page.rows) == sorted(ids)
+    assert rest[-1].delta_link is not None
+    (quiet,) = client.track_changes("contact", PERSON, delta_link=rest[-1].delta_link)
+    assert (quiet.rows, quiet.deleted) == ([], [])
+
+
 def test_all_rows_are_read_page_by_page_without_change_tracking(sandbox: Sandbox, client: DynamicsClient) -> None:
     """Reading a whole table gives each row once, in pages, also where change tracking is off."""
     ids = [sandbox.dynamics.create("lead", {"lastname": f"Person {number}"}) for number in range(5)]

@@ -32,7 +32,8 @@ def test_first_pass_gives_every_page_and_the_link_with_the_last(
 
     pages = list(client.track_changes("contact", ["jobtitle", "_ownerid_value"], page_size=1000))
 
-    assert pages == [ChangePage([row(1)], [], None), ChangePage([row(2)], [], link)]
+    following = f"{API}contacts?$skiptoken=2"
+    assert pages == [ChangePage([row(1)], [], None, following), ChangePage([row(2)], [], link)]
     assert dict(organization.calls[0].query) == {"$select": "contactid,jobtitle,_ownerid_value"}
     prefer = [call.headers["prefer"] for call in organization.calls]
     assert prefer == ["odata.track-changes,odata.maxpagesize=1000"] * 2
