@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     ports = {name: getattr(options, f"port_{name}") for name in _SERVICES}
     seed = Seed(people=options.people, number=options.seed)
-    with Sandbox.start(seed=seed, directory=options.directory, ports=ports) as sandbox:
+    place = {"directory": options.directory, "host": options.host, "name": options.name}
+    with Sandbox.start(seed=seed, ports=ports, **place) as sandbox:
         lines = environment_lines(sandbox)
         _write_private(options.directory / "sandbox.env", "".join(f"{line}\n" for line in lines))
         sys.stdout.write("".join(f"{line}\n" for line in lines))
@@ -62,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--people", type=int, default=2_000, help="how many people to invent (default 2000)")
     parser.add_argument("--seed", type=int, default=7, help="which people: the same number gives the same ones")
     parser.add_argument("--directory", type=Path, default=Path(".sandbox"), help="where sandbox.env and ca.pem go")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--name", default="localhost", help="host name under which clients reach it")
     for name in _SERVICES:
         parser.add_argument(
             f"--port-{name}", type=int, default=0, help="fixed port of this service (default: a free one)"

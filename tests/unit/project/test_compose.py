@@ -166,7 +166,6 @@ def test_sandbox_starts_only_when_asked_and_shares_its_certificate(resolved: dic
     assert mounts["/opt/sandbox"]["read_only"]
 
 
-@pytest.mark.xfail(strict=True, reason="the sandbox listens on this machine's loopback address only, so far")
 def test_sandbox_knows_the_options_it_is_started_with():
     """Each option in the sandbox's command is one that it has."""
     command = read_services(SECRETS)["sandbox"].command
