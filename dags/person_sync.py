@@ -27,7 +27,7 @@ from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, TriggerRul
 from person_sync_airflow.alerts import FailureAlert
 from person_sync_airflow.retries import HonourRetryAfter
 from person_sync_airflow.settings import alert_settings
-from person_sync_airflow.stages import OpenRunOperator, SyncStageOperator
+from person_sync_airflow.stages import CloseRunOperator, OpenRunOperator, SyncStageOperator
 
 with DAG(
     dag_id="person_sync",
@@ -54,7 +54,22 @@ with DAG(
             type="string",
             enum=["incremental", "window", "people"],
             title="Mode",
-            description="incremental: since the last run. window: the run's data interval. people: the ids below.",
+            description="incremental: since the last run. window: the times below, else the run's data interval. "
+            "people: the ids below.",
+        ),
+        "window_start": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="Window from",
+            description="For mode window: beginning, with a time zone. A backfill uses its data interval.",
+        ),
+        "window_end": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="Window to",
+            description="For mode window: end (exclusive); empty: now.",
         ),
         "marketo_ids": Param(
             [], type="array", items={"type": "integer"}, title="Marketo ids", description="For mode people."
@@ -82,30 +97,24 @@ with DAG(
         marketo_ids="{{ params.marketo_ids }}",
         dynamics_ids="{{ params.dynamics_ids }}",
         override="{{ params.override }}",
+        window_start="{{ params.window_start }}",
+        window_end="{{ params.window_end }}",
     )
-    run_id = open_run.output
-    extract_marketo = SyncStageOperator(task_id="extract_marketo", stage="extract_marketo", sync_run_id=run_id)
-    extract_dynamics = SyncStageOperator(task_id="extract_dynamics", stage="extract_dynamics", sync_run_id=run_id)
+    extract_marketo = SyncStageOperator(task_id="extract_marketo", stage="extract_marketo")
+    extract_dynamics = SyncStageOperator(task_id="extract_dynamics", stage="extract_dynamics")
     reconcile = SyncStageOperator(
-        task_id="reconcile",
-        stage="reconcile",
-        sync_run_id=run_id,
-        references=[extract_marketo.output, extract_dynamics.output],
+        task_id="reconcile", stage="reconcile", references=[extract_marketo.output, extract_dynamics.output]
     )
-    guard = SyncStageOperator(task_id="guard", stage="guard", sync_run_id=run_id, references=[reconcile.output])
-    apply_dynamics = SyncStageOperator(task_id="apply_dynamics", stage="apply_dynamics", sync_run_id=run_id)
-    apply_marketo = SyncStageOperator(task_id="apply_marketo", stage="apply_marketo", sync_run_id=run_id)
+    guard = SyncStageOperator(task_id="guard", stage="guard", references=[reconcile.output])
+    apply_dynamics = SyncStageOperator(task_id="apply_dynamics", stage="apply_dynamics")
+    apply_marketo = SyncStageOperator(task_id="apply_marketo", stage="apply_marketo")
     commit = SyncStageOperator(
-        task_id="commit",
-        stage="commit",
-        sync_run_id=run_id,
-        references=[reconcile.output],
-        outlets=[Asset("person_sync")],
+        task_id="commit", stage="commit", references=[reconcile.output], outlets=[Asset("person_sync")]
     )
     report = SyncStageOperator(
-        task_id="report", stage="report", sync_run_id=run_id, trigger_rule=TriggerRule.NONE_FAILED
+        task_id="report", stage="report", references=[reconcile.output], trigger_rule=TriggerRule.NONE_FAILED
     )
-    close_run = SyncStageOperator(task_id="close_run", stage="close_run", sync_run_id=run_id).as_teardown()
+    close_run = CloseRunOperator(task_id="close_run").as_teardown()
 
     chain(
         open_run, [extract_marketo, extract_dynamics], reconcile, guard, apply_dynamics, apply_marketo, commit, report

@@ -7,21 +7,24 @@ Stages are named, not imported, so that parsing a DAG loads neither pandas nor a
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath
-from airflow.sdk.exceptions import AirflowNotFoundException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
+
+from include.errors import ConfigError, RetryableError, SyncError
+from person_sync_airflow.surroundings import SyncOperator, sync_run_id
+from person_sync_airflow.wishes import Wishes, run_request
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from airflow.sdk import Context
 
     from include.person_sync.stages.context import SyncContext
-    from include.person_sync.stages.request import RunRequest
 
-__all__ = ["OpenRunOperator", "SetupOperator", "SyncStageOperator"]
+__all__ = ["CloseRunOperator", "OpenRunOperator", "SetupOperator", "SyncStageOperator"]
 
 STAGES: Final = (
     "extract_marketo",
@@ -32,70 +35,53 @@ STAGES: Final = (
     "apply_marketo",
     "commit",
     "report",
-    "close_run",
 )
-BACKFILL: Final = "backfill"
 
 
-class _SyncOperator(BaseOperator):
-    """What the operators share: the connections a run uses."""
+@contextmanager
+def noting_failure(ctx: SyncContext, run_id: str, context: Context) -> Iterator[None]:
+    """
+    Note on the run why a stage failed, and forget it again when a later try of the stage succeeds.
 
-    def __init__(
-        self,
-        *,
-        marketo_conn_id: str = "marketo_default",
-        dynamics_conn_id: str = "dynamics_default",
-        state_conn_id: str = "person_sync_state",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.marketo_conn_id = marketo_conn_id
-        self.dynamics_conn_id = dynamics_conn_id
-        self.state_conn_id = state_conn_id
+    The run's end is not noted here: the task may be tried again, and stage close_run has the last word.
+    """
+    from include.person_sync.stages.failure import forget_cause, note_cause
 
-    def surroundings(self) -> SyncContext:
-        """Return the run's surroundings, from Airflow's connections and the staging URL."""
-        import os
-
-        from dynamics.hooks.dynamics import dynamics_connection
-        from include.person_sync.stages.context import context_from_environment, default_staging
-        from marketo.hooks.marketo import marketo_connection
-
-        url = os.environ.get("PERSON_SYNC_STAGING")
-        staging: Any = ObjectStoragePath(url) if url and "://" in url else default_staging(os.environ)
-        return context_from_environment(
-            staging=staging,
-            marketo=marketo_connection(BaseHook.get_connection(self.marketo_conn_id)),
-            dynamics=dynamics_connection(BaseHook.get_connection(self.dynamics_conn_id)),
-            state=self._state_url(),
-        )
-
-    def _state_url(self) -> str | None:
-        """Return the URL of the state database, or None (the default) when there is no such connection."""
-        from include.person_sync.config.connections import state_url
-
-        try:
-            connection = BaseHook.get_connection(self.state_conn_id)
-        except AirflowNotFoundException:
-            return None
-        return state_url({"AIRFLOW_CONN_PERSON_SYNC_STATE": connection.get_uri()})
+    try:
+        yield
+    except Exception as error:
+        note_cause(ctx, run_id, error)
+        raise
+    if context["ti"].try_number > 1:
+        forget_cause(ctx, run_id)
 
 
-class OpenRunOperator(_SyncOperator):
+class OpenRunOperator(SyncOperator):
     """
     Open a run of the sync: take the single-writer lease, refresh what is known of both schemas, check the API budget.
 
-    Returns the id of the run, which the other stages take. A backfill run becomes a `window` run over its data
-    interval.
+    Returns the id of the run. A backfill run becomes a `window` run over its data interval. While another run holds
+    the lease the task waits for it, up to `lease_wait_s`.
 
     :param plan_only: a dry run: plan, write nothing (templated)
     :param mode: `incremental`, `window` or `people` (templated)
     :param marketo_ids: people for mode `people` (templated)
     :param dynamics_ids: contacts or leads for mode `people` (templated)
     :param override: brakes to lift for this run (templated)
+    :param window_start: beginning of a `window`; default: the data interval's (templated)
+    :param window_end: end of a `window`; default: the data interval's, or now (templated)
+    :param lease_wait_s: seconds to wait for the lease before the task fails and is tried again
     """
 
-    template_fields: Sequence[str] = ("plan_only", "mode", "marketo_ids", "dynamics_ids", "override")
+    template_fields: Sequence[str] = (
+        "plan_only",
+        "mode",
+        "marketo_ids",
+        "dynamics_ids",
+        "override",
+        "window_start",
+        "window_end",
+    )
     ui_color = "#e8f0fe"
 
     def __init__(
@@ -106,6 +92,9 @@ class OpenRunOperator(_SyncOperator):
         marketo_ids: Sequence[int] | str = (),
         dynamics_ids: Sequence[str] | str = (),
         override: Sequence[str] | str = (),
+        window_start: str | None = None,
+        window_end: str | None = None,
+        lease_wait_s: float = 60,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -114,67 +103,85 @@ class OpenRunOperator(_SyncOperator):
         self.marketo_ids = marketo_ids
         self.dynamics_ids = dynamics_ids
         self.override = override
+        self.window_start = window_start
+        self.window_end = window_end
+        self.lease_wait_s = lease_wait_s
 
     def execute(self, context: Context) -> str:
         """Open the run and return its id."""
         from include.person_sync.stages.open_run import open_run
 
-        run_id = f"{context['dag'].dag_id}__{context['run_id']}"
-        return open_run(self.surroundings(), run_id, self._request(context))
+        run_id = sync_run_id(context)
+        request = run_request(context, self._wishes())
+        ctx = self.surroundings()
+        with noting_failure(ctx, run_id, context):
+            return open_run(ctx, run_id, request, wait_s=self.lease_wait_s)
 
-    def _request(self, context: Context) -> RunRequest:
-        from include.person_sync.stages.request import Mode, RunRequest
-
-        dag_run = context["dag_run"]
-        is_backfill = str(getattr(dag_run.run_type, "value", dag_run.run_type)) == BACKFILL
-        mode = Mode.WINDOW if is_backfill else Mode(self.mode)
-        windowed = mode is Mode.WINDOW
-        return RunRequest(
-            mode=mode,
-            dry_run=bool(self.plan_only),
-            start=dag_run.data_interval_start if windowed else None,
-            end=dag_run.data_interval_end if windowed else None,
-            marketo_ids=tuple(int(one) for one in self.marketo_ids),
-            dynamics_ids=tuple(str(one).lower() for one in self.dynamics_ids),
-            overrides=tuple(self.override),
-            origin={
-                "by": dag_run.triggering_user_name or "scheduler",
-                "through": "Airflow",
-                "dag_run": str(context["run_id"]),
-            },
+    def _wishes(self) -> Wishes:
+        return Wishes(
+            plan_only=self.plan_only,
+            mode=self.mode,
+            marketo_ids=self.marketo_ids,
+            dynamics_ids=self.dynamics_ids,
+            override=self.override,
+            window_start=self.window_start,
+            window_end=self.window_end,
         )
 
 
-class SyncStageOperator(_SyncOperator):
+class SyncStageOperator(SyncOperator):
     """
-    Carry out one stage of a run; safe to run again at any time.
+    Carry out one stage of the run that OpenRunOperator opened in the same DAG run; safe to run again at any time.
 
     :param stage: name of the stage, one of STAGES
-    :param sync_run_id: id of the run, as OpenRunOperator returned it (templated)
     :param references: what earlier stages returned, in the stage's order (templated)
     """
 
-    template_fields: Sequence[str] = ("sync_run_id", "references")
+    template_fields: Sequence[str] = ("references",)
     ui_color = "#e6f4ea"
 
-    def __init__(self, *, stage: str, sync_run_id: Any, references: Sequence[Any] = (), **kwargs: Any) -> None:
+    def __init__(self, *, stage: str, references: Sequence[Any] = (), **kwargs: Any) -> None:
         if stage not in STAGES:
             raise ValueError(f"stage {stage!r} is unknown; valid: {', '.join(STAGES)}")
         super().__init__(**kwargs)
         self.stage = stage
-        self.sync_run_id = sync_run_id
         self.references = references
 
-    def execute(self, context: Context) -> Any:  # noqa: ARG002 - part of Airflow's interface
+    def execute(self, context: Context) -> Any:
         """Call the stage and return what it returns: a reference, counts, or nothing."""
         function = getattr(import_module(f"include.person_sync.stages.{self.stage}"), self.stage)
-        result = function(self.surroundings(), self.sync_run_id, *self.references)
+        ctx, run_id = self.surroundings(), sync_run_id(context)
+        with noting_failure(ctx, run_id, context):
+            result = function(ctx, run_id, *self.references)
         if self.stage == "guard" and result is False:
             raise AirflowSkipException("dry run: the plan is made and nothing is written")
         return result
 
 
-class SetupOperator(_SyncOperator):
+class CloseRunOperator(SyncOperator):
+    """
+    End the run, however it went: give the lease back and note how it ended. Meant as the DAG's teardown.
+
+    Where even that is impossible the task is skipped, since the task that failed before it has told people already and
+    the lease frees itself when it expires.
+    """
+
+    ui_color = "#e6f4ea"
+
+    def execute(self, context: Context) -> None:
+        """Close the run."""
+        from include.person_sync.stages.close_run import close_run
+
+        try:
+            close_run(self.surroundings(), sync_run_id(context))
+        except SyncError as error:
+            if isinstance(error, RetryableError) and context["ti"].try_number <= (self.retries or 0):
+                raise
+            self.log.warning("the run could not be closed; its lease frees itself when it expires: %s", error)
+            raise AirflowSkipException("the run could not be closed; see the tasks before") from None
+
+
+class SetupOperator(SyncOperator):
     """
     Provision what the sync needs in Marketo and check both systems; fails when a check fails. Safe to repeat.
 
@@ -192,13 +199,12 @@ class SetupOperator(_SyncOperator):
 
     def execute(self, context: Context) -> Mapping[str, Any]:  # noqa: ARG002 - part of Airflow's interface
         """Run setup, log its table and return its report."""
-        from include.errors import ConfigError
         from include.person_sync.stages.setup import run_setup
 
         names: Any = "all" if "all" in self.provision else list(self.provision)
-        report = run_setup(self.surroundings(), provision=names, check_only=bool(self.check_only))
+        report = run_setup(self.parts(), provision=names, check_only=bool(self.check_only))
         self.log.info("setup:\n%s", report.as_text())
         if not report.ok:
-            failed = [check.name for check in report.checks if check.passed is False]
+            failed = [check.name for check in report.failed]
             raise ConfigError(f"setup: {', '.join(failed)} failed.", remedy="the log says what to do for each.")
         return report.as_json()

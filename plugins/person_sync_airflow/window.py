@@ -1,4 +1,4 @@
-"""Which stretch of time an extract covers: the one it was given, else the data interval of its DAG run."""
+"""Which stretch of time a run covers: the one it was given, else the data interval of its DAG run."""
 
 from __future__ import annotations
 
@@ -14,24 +14,30 @@ __all__ = ["choose_window"]
 
 
 def choose_window(
-    context: Mapping[str, Any], since: datetime | str | None, until: datetime | str | None
+    context: Mapping[str, Any],
+    since: datetime | str | None,
+    until: datetime | str | None,
+    *,
+    names: tuple[str, str] = ("since", "until"),
 ) -> tuple[datetime, datetime]:
     """
     Return start (included) and end (excluded), both aware.
 
     A run that was not scheduled has no data interval; then `since` has to be given, and `until` defaults to the time
-    of the run. Raises ConfigError.
+    of the run. `names` are what a person knows the two as. Raises ConfigError.
     """
+    first, last = names
     run = context["dag_run"]
-    start = _aware("since", since) or run.data_interval_start
-    end = _aware("until", until) or (run.data_interval_end if since is None else None) or run.run_after
+    start = _aware(first, since) or run.data_interval_start
+    end = _aware(last, until) or (run.data_interval_end if since is None else None) or run.run_after
     if start is None or start == end:
         raise ConfigError(
             "This run has no data interval, so it is not known from when on to read",
-            remedy="Give 'since', or schedule the DAG with CronDataIntervalTimetable.",
+            remedy=f"Give '{first}' (and '{last}', if it is not now), or schedule the DAG with "
+            "CronDataIntervalTimetable.",
         )
     if start > end:
-        raise ConfigError("'since' is later than 'until'", remedy="Give an earlier 'since' or a later 'until'.")
+        raise ConfigError(f"'{first}' is later than '{last}'", remedy=f"Give an earlier '{first}' or a later '{last}'.")
     return start, end
 
 
@@ -40,7 +46,7 @@ def _aware(name: str, value: datetime | str | None) -> datetime | None:
     if not value:
         return None
     try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
         raise ConfigError(
             f"'{name}' is not a time: {value}", remedy="Write it like 2026-05-01T00:00:00+00:00."

@@ -1,0 +1,130 @@
+"""What the operators of the sync share: the surroundings of a run, made from Airflow's connections."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from include.person_sync.config.connections import ConnectionSpec
+    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.stages.setup import SetupParts
+
+__all__ = ["SyncOperator", "state_database", "sync_run_id"]
+
+
+def sync_run_id(context: Mapping[str, Any]) -> str:
+    """Return the id of the sync's run: the same in every task and every try of one DAG run."""
+    return f"{context['dag'].dag_id}__{context['run_id']}"
+
+
+def state_database(conn_id: str = "person_sync_state") -> str | None:
+    """Return the URL of the state database, or None (the default) when there is no such connection."""
+    from include.person_sync.config.connections import state_url
+
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        return None
+    return state_url({"AIRFLOW_CONN_PERSON_SYNC_STATE": connection.get_uri()})
+
+
+class SyncOperator(BaseOperator):
+    """
+    Base of the operators of the sync.
+
+    :param marketo_conn_id: Airflow connection of type `marketo`
+    :param dynamics_conn_id: Airflow connection of type `dynamics`
+    :param state_conn_id: Airflow connection of the state database; without it an SQLite file below `$AIRFLOW_HOME`
+    """
+
+    def __init__(
+        self,
+        *,
+        marketo_conn_id: str = "marketo_default",
+        dynamics_conn_id: str = "dynamics_default",
+        state_conn_id: str = "person_sync_state",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.marketo_conn_id = marketo_conn_id
+        self.dynamics_conn_id = dynamics_conn_id
+        self.state_conn_id = state_conn_id
+
+    def surroundings(self, *, process: int | None = None) -> SyncContext:
+        """
+        Return the run's surroundings. Raises ConfigError naming what is wrong with a connection.
+
+        `process` is the id of this process when the whole run happens in it.
+        """
+        from dynamics.hooks.dynamics import dynamics_connection
+        from include.person_sync.stages.context import context_from_environment
+        from marketo.hooks.marketo import marketo_connection
+
+        return context_from_environment(
+            staging=staging(),
+            process=process,
+            marketo=marketo_connection(_connection(self.marketo_conn_id)),
+            dynamics=dynamics_connection(_connection(self.dynamics_conn_id)),
+            state=state_database(self.state_conn_id),
+        )
+
+    def parts(self) -> SetupParts:
+        """Return what can be built of the surroundings; setup says what is wrong with the rest."""
+        from include.person_sync.stages.setup import parts_from_environment
+
+        return parts_from_environment(
+            staging=staging(),
+            marketo=_spec(self.marketo_conn_id),
+            dynamics=_spec(self.dynamics_conn_id),
+            state=state_database(self.state_conn_id),
+        )
+
+
+def staging() -> Path:
+    """Return the place of the files between tasks; an object store is reached through Airflow's own paths."""
+    from include.person_sync.stages.context import default_staging
+
+    url = os.environ.get("PERSON_SYNC_STAGING")
+    if url and "://" in url and not url.startswith("file://"):
+        path: Any = ObjectStoragePath(url)
+        return path  # type: ignore[no-any-return]  # it has pathlib's interface, not its type
+    return default_staging(os.environ)
+
+
+def _connection(conn_id: str) -> Any:
+    """Return the Airflow connection. Raises ConfigError when there is none."""
+    from include.errors import ConfigError
+
+    try:
+        return BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise ConfigError(
+            f"There is no Airflow connection {conn_id}.",
+            remedy="make it under Admin → Connections, or set its AIRFLOW_CONN_ variable.",
+        ) from None
+
+
+def _spec(conn_id: str) -> ConnectionSpec | None:
+    """Return an Airflow connection as setup takes it, None when there is no such connection."""
+    from include.person_sync.config.connections import ConnectionSpec
+
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        return None
+    return ConnectionSpec(
+        conn_type=connection.conn_type or "",
+        host=connection.host or "",
+        login=connection.login or "",
+        password=connection.password or "",
+        extra=connection.extra_dejson,
+        port=connection.port,
+        schema=connection.schema or "",
+    )
