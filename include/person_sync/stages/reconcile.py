@@ -9,7 +9,6 @@ hold what it last agreed on; the writing stages check it again.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -18,17 +17,26 @@ from include.person_sync.config.settings import DeletedPerson
 from include.person_sync.core.canonical import canonical_dynamics, canonical_marketo
 from include.person_sync.core.fields import Side, Table
 from include.person_sync.core.merge import merge
-from include.person_sync.core.plan import Action, Direction, Newcomer, Plan, build_changes, payloads
+from include.person_sync.core.plan import Newcomer, Plan, build_changes, payloads
 from include.person_sync.core.settle import settle
-from include.person_sync.core.values import MISSING, UNREADABLE, empty_frame, uniform_frame
+from include.person_sync.core.values import MISSING, UNREADABLE, uniform_frame
 from include.person_sync.stages.control import CONTROL_FIELDS, control_decisions, deletion_decisions
 from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
 from include.person_sync.stages.extract_marketo import people_frame, person_columns
 from include.person_sync.stages.identity import DELETED_IN_MARKETO, ORIGINATING_LEAD, Events, Identities, follow_events
 from include.person_sync.stages.knowledge import TABLES, Knowledge, load_knowledge
 from include.person_sync.stages.newcomers import PAIR_COLUMNS, add_people, pair_newcomers
+from include.person_sync.stages.plan_parts import (
+    about_pairs,
+    mapped_only,
+    with_deletions,
+    with_owners,
+    without,
+    without_unborn,
+)
 from include.person_sync.stages.planning import PROBLEM_COLUMNS, PlanFiles, change_fingerprints, problem_fingerprints
 from include.person_sync.stages.request import Mode, RunRequest
+from include.person_sync.stages.sides import Sides, by_link, completed
 from include.person_sync.stages.staging import RunFolder
 from include.person_sync.stages.world import World, passes_filter
 from include.person_sync.state import RunStatus
@@ -77,16 +85,6 @@ def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str
     return folder.write_manifest("reconciled", manifest)
 
 
-@dataclass
-class Sides:
-    """One table's three aligned canonical frames (index link_id) and the problems met."""
-
-    base: pd.DataFrame
-    marketo: pd.DataFrame
-    dynamics: pd.DataFrame
-    problems: pd.DataFrame
-
-
 class Reconciliation:
     """One run's way from staged extracts to a plan."""
 
@@ -105,6 +103,7 @@ class Reconciliation:
         self._unsettled = ctx.store.unsettled()
         self._world = staged_world(ctx, knowledge, folder, manifests)
         self._retabled: set[int] = set()
+        self._moves: list[pd.DataFrame] = []
         self.closed: dict[int, str] = {}
         self.moved: list[int] = []
         self.filtered: list[int] = []
@@ -147,7 +146,8 @@ class Reconciliation:
             "to_dynamics": skipped["to_dynamics"] + self._already_synced(pairs),
             "to_marketo": skipped["to_marketo"],
         }
-        files = PlanFiles(pairs, problems, newcomers.all_holds(), {"to_dynamics": withheld}, skipped)
+        settled = pd.concat([pd.DataFrame(columns=MOVE_COLUMNS), *self._moves], ignore_index=True)
+        files = PlanFiles(pairs, problems, newcomers.all_holds(), {"to_dynamics": withheld}, skipped, settled)
         return plan, files
 
     # links and pairs
@@ -327,7 +327,11 @@ class Reconciliation:
             self._unsettled["link_id"].isin(pairs["link_id"]) & ~self._unsettled["field"].isin(CONTROL_FIELDS)
         ]
         mine = mine[mine["field"].isin(sides.base.columns)]
-        return settle(sides.base, mine, sides.marketo, sides.dynamics) if len(mine) else sides.base
+        if mine.empty:
+            return sides.base
+        base = settle(sides.base, mine, sides.marketo, sides.dynamics)
+        self._moves.append(moved_cells(sides.base, base))
+        return base
 
     def _problems(self, problems: pd.DataFrame) -> pd.DataFrame:
         """Return unusable source values as problems of the direction they would have travelled in."""
@@ -417,80 +421,6 @@ def staged_world(
         rows = pd.concat([nothing, folder.read_frames(manifests["dynamics"]["tables"][table.value]["parts"])])
         world.rows[table] = rows.drop_duplicates("dynamics_id", keep="last").set_index("dynamics_id")
     return world
-
-
-def by_link(frame: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
-    """Return the rows of `frame` (index: id) that `keys` (index link_id → id) names, with index link_id."""
-    present = keys[keys.isin(frame.index)]
-    return frame.loc[present.to_numpy()].set_axis(pd.Index(present.index, name="link_id"))
-
-
-def completed(read: pd.DataFrame, base: pd.DataFrame, unmade: pd.Series, names: list[str]) -> pd.DataFrame:
-    """
-    Return a side for every link of `base`: what was read; nothing where it is yet to be made; else the base, unreadable
-    where there is none.
-    """
-    unread = base.index.difference(read.index)
-    to_make = unread[unmade.reindex(unread).fillna(False).astype(bool)]
-    assumed = base.loc[unread.difference(to_make), names].replace(MISSING, UNREADABLE)
-    return pd.concat([read[names], empty_frame(to_make, names), assumed]).reindex(base.index)
-
-
-def with_deletions(plan: Plan, links: pd.DataFrame) -> Plan:
-    """Return the plan with a deletion of each link's row, at the version last seen."""
-    if links.empty:
-        return plan
-    about = links[["link_id", "marketo_id", "dynamics_table", "dynamics_id", "generation"]]
-    deletions = about.assign(
-        change_no=range(len(plan.changes), len(plan.changes) + len(links)),
-        direction=Direction.TO_DYNAMICS.value,
-        action=Action.DELETE.value,
-        if_match=links["dynamics_version"],
-        note=None,
-        status="planned",
-    )
-    columns = list(plan.changes.columns)
-    changes = pd.concat([plan.changes, deletions[columns].astype(plan.changes.dtypes)], ignore_index=True)
-    return replace(plan, changes=changes)
-
-
-def mapped_only(plan: Plan) -> Plan:
-    """Return the plan without its control fields, which are no mapped fields and need no checks."""
-    return replace(plan, values=plan.values[~plan.values["field"].isin(CONTROL_FIELDS)])
-
-
-def with_owners(plan: Plan, pairs: pd.DataFrame) -> Plan:
-    """Return the plan with the owner a request names noted on the create."""
-    owners = pairs.dropna(subset=["owner_email"]).set_index("link_id")["owner_email"]
-    creates = (plan.changes["action"] == "create") & (plan.changes["direction"] == Direction.TO_DYNAMICS)
-    note = plan.changes["link_id"].map(owners).where(creates).astype("str")
-    return replace(plan, changes=plan.changes.assign(note=note))
-
-
-def without_unborn(plan: Plan, pairs: pd.DataFrame) -> tuple[Plan, pd.DataFrame]:
-    """Return plan and pairs without newcomers whose missing half is not going to be created after all."""
-    to_make = pairs["newcomer"].isin([Newcomer.CREATE_IN_DYNAMICS, Newcomer.CREATE_IN_MARKETO])
-    made = plan.changes.loc[plan.changes["action"] == "create", "link_id"]
-    unborn = set(pairs.loc[to_make & ~pairs["link_id"].isin(made), "link_id"])
-    changes = plan.changes[~plan.changes["link_id"].isin(unborn)]
-    values = plan.values[plan.values["change_no"].isin(changes["change_no"])]
-    return replace(plan, changes=changes, values=values), pairs[~pairs["link_id"].isin(unborn)]
-
-
-def without(plan: Plan, refused: set[int], keep: Any) -> Plan:
-    """Return the plan without some changes and cells; an update with nothing left to write is left out too."""
-    values = plan.values[keep]
-    values = values[~values["change_no"].isin(refused)]
-    emptied = (plan.changes["action"] == "update") & ~plan.changes["change_no"].isin(values["change_no"])
-    changes = plan.changes[~plan.changes["change_no"].isin(refused) & ~emptied]
-    return replace(plan, changes=changes, values=values)
-
-
-def about_pairs(problems: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Return problems with the ids of the pair each is about."""
-    about = pairs[["link_id", "marketo_id", "dynamics_table", "dynamics_id"]]
-    rest = problems.drop(columns=["marketo_id", "dynamics_table", "dynamics_id"], errors="ignore")
-    return rest.merge(about, on="link_id", how="left").reindex(columns=PROBLEM_COLUMNS)
 
 
 def log_plan(plan: Plan, files: PlanFiles) -> None:

@@ -1,0 +1,36 @@
+"""One table's three aligned sides, put together from what was read and what is known. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from include.person_sync.core.values import MISSING, UNREADABLE, empty_frame
+
+
+@dataclass
+class Sides:
+    """One table's three aligned canonical frames (index link_id) and the problems met."""
+
+    base: pd.DataFrame
+    marketo: pd.DataFrame
+    dynamics: pd.DataFrame
+    problems: pd.DataFrame
+
+
+def by_link(frame: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
+    """Return the rows of `frame` (index: id) that `keys` (index link_id → id) names, with index link_id."""
+    present = keys[keys.isin(frame.index)]
+    return frame.loc[present.to_numpy()].set_axis(pd.Index(present.index, name="link_id"))
+
+
+def completed(read: pd.DataFrame, base: pd.DataFrame, unmade: pd.Series, names: list[str]) -> pd.DataFrame:
+    """
+    Return a side for every link of `base`: what was read; nothing where it is yet to be made; else the base, unreadable
+    where there is none.
+    """
+    unread = base.index.difference(read.index)
+    to_make = unread[unmade.reindex(unread).fillna(False).astype(bool)]
+    assumed = base.loc[unread.difference(to_make), names].replace(MISSING, UNREADABLE)
+    return pd.concat([read[names], empty_frame(to_make, names), assumed]).reindex(base.index)
