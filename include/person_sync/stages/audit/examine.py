@@ -22,7 +22,7 @@ from include.person_sync.stages.audit.findings import (
     typed,
 )
 from include.person_sync.stages.control import control_decisions
-from include.person_sync.stages.reconcile import by_link
+from include.person_sync.stages.sides import by_link
 from include.person_sync.stages.world import is_alive, passes_filter
 
 if TYPE_CHECKING:

@@ -8,13 +8,12 @@ repair as a whole first, so that cutting it into runs never slips a large one pa
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from include.errors import LeaseHeld, SafetyStop
+from include.errors import SafetyStop
 from include.person_sync.core.brakes import DirectionCounts, PlanCounts, evaluate
 from include.person_sync.stages.audit.archive import report_folder
 from include.person_sync.stages.audit.findings import DIFFERENCE_COLUMNS, FINDING_COLUMNS, SET_APART, Kind
@@ -24,7 +23,7 @@ from include.person_sync.stages.guard import API_BUDGET
 from include.person_sync.stages.request import Mode, RunRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from include.person_sync.stages.audit.archive import ReportFolder
     from include.person_sync.stages.context import SyncContext
@@ -35,17 +34,14 @@ REPAIR_KIND = "audit_repair"
 REPAIRABLE = (Kind.ROW_WITHOUT_PERSON, Kind.REQUEST_WITHOUT_ROW, Kind.WRONG_IDENTITY)
 """What an ordinary run can put right. A half that is gone needs a decision, a shared identity needs a merge."""
 LEASE_WAIT_S = 600.0
-LEASE_STEP_S = 10.0
 
 
-def repair(
-    ctx: SyncContext, run_id: str, compared: str, *, sleep: Callable[[float], None] = time.sleep
-) -> list[dict[str, Any]]:
+def repair(ctx: SyncContext, run_id: str, compared: str, *, wait_s: float = LEASE_WAIT_S) -> list[dict[str, Any]]:
     """
     Run the ordinary stages for everybody an audit found in disorder, and return the summaries of these runs.
 
     Raises SafetyStop when a brake trips for the repair as a whole, or in one of the runs; runs before it stand. While a
-    cycle holds the lease the repair waits, for up to ten minutes.
+    cycle holds the lease each run waits for it, up to `wait_s`.
     """
     request = AuditRequest.from_json(dict(ctx.store.require_run(run_id).params))
     folder = report_folder(ctx, run_id)
@@ -57,22 +53,10 @@ def repair(
         wish = RunRequest(
             mode=Mode.PEOPLE, marketo_ids=people, dynamics_ids=rows, overrides=request.overrides, origin=origin
         )
-        summaries.append(run_waiting(ctx, wish, sleep))
+        fresh = replace(ctx)  # with clients of its own, so that each run counts its own calls
+        summaries.append(run_cycle(fresh, wish, kind=REPAIR_KIND, wait_s=wait_s))
     log.info("audit %s: repaired in %d runs", run_id, len(summaries))
     return summaries
-
-
-def run_waiting(ctx: SyncContext, wish: RunRequest, sleep: Callable[[float], None]) -> dict[str, Any]:
-    """Return the summary of one run, started when the lease is free."""
-    waited = 0.0
-    while True:
-        try:
-            return run_cycle(replace(ctx), wish, kind=REPAIR_KIND)  # with clients of its own: calls count per run
-        except LeaseHeld:
-            if waited >= LEASE_WAIT_S:
-                raise
-            sleep(LEASE_STEP_S)
-            waited += LEASE_STEP_S
 
 
 def check_brakes(ctx: SyncContext, folder: ReportFolder, files: dict[str, list[str]], request: AuditRequest) -> None:

@@ -1,0 +1,129 @@
+"""
+The operators of the audit: compare everybody, publish what was found, repair on request.
+
+Stages are imported where a task runs, so that parsing a DAG loads neither pandas nor a database driver.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from person_sync_airflow.stages import noting_failure
+from person_sync_airflow.surroundings import SyncOperator, sync_run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+__all__ = ["CompareSidesOperator", "OpenAuditOperator", "PublishAuditOperator", "RepairOperator"]
+
+
+class OpenAuditOperator(SyncOperator):
+    """
+    Register an audit and see whether today's Marketo calls suffice for reading everybody. Returns the id of the run.
+
+    :param repair: send what differs through the ordinary plan and brakes afterwards (templated)
+    :param sample: most ids the page shows per field and kind of finding (templated)
+    :param override: brakes of the repair to lift (templated)
+    """
+
+    template_fields: Sequence[str] = ("repair", "sample", "override")
+    ui_color = "#e8f0fe"
+
+    def __init__(
+        self,
+        *,
+        repair: bool | str = False,
+        sample: int | str = 20,
+        override: Sequence[str] | str = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.repair = repair
+        self.sample = sample
+        self.override = override
+
+    def execute(self, context: Context) -> str:
+        """Open the run and return its id."""
+        from include.person_sync.stages.audit import AuditRequest, open_audit
+
+        dag_run = context["dag_run"]
+        origin = {"by": dag_run.triggering_user_name or "scheduler", "through": "Airflow"}
+        request = AuditRequest(
+            repair=bool(self.repair),
+            sample=int(self.sample),
+            overrides=tuple(self.override),
+            origin={**origin, "dag_run": str(context["run_id"])},
+        )
+        return open_audit(self.surroundings(), sync_run_id(context), request)
+
+
+class CompareSidesOperator(SyncOperator):
+    """Compare everybody on both sides; reads only. Returns the reference of what was found."""
+
+    ui_color = "#e6f4ea"
+
+    def execute(self, context: Context) -> str:
+        """Compare and return the manifest's reference."""
+        from include.person_sync.stages.audit import compare_sides
+
+        ctx, run_id = self.surroundings(), sync_run_id(context)
+        with noting_failure(ctx, run_id, context):
+            return compare_sides(ctx, run_id)
+
+
+class PublishAuditOperator(SyncOperator):
+    """
+    Write an audit's page and store its counts. Returns counts and the places of the reports.
+
+    :param compared: what CompareSidesOperator returned (templated)
+    """
+
+    template_fields: Sequence[str] = ("compared",)
+    ui_color = "#e6f4ea"
+
+    def __init__(self, *, compared: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.compared = compared
+
+    def execute(self, context: Context) -> Mapping[str, Any]:
+        """Publish and return the summary."""
+        from include.person_sync.stages.audit import publish
+
+        ctx, run_id = self.surroundings(), sync_run_id(context)
+        with noting_failure(ctx, run_id, context):
+            summary = publish(ctx, run_id, self.compared)
+        return {name: summary[name] for name in ("run_id", "counts", "reports", "api_calls")}
+
+
+class RepairOperator(SyncOperator):
+    """
+    Send what an audit found through the ordinary stages and brakes; skipped when no repair was asked for.
+
+    Returns the ids and ends of the runs it took.
+
+    :param compared: what CompareSidesOperator returned (templated)
+    :param repair: whether a repair was asked for (templated)
+    """
+
+    template_fields: Sequence[str] = ("compared", "repair")
+    ui_color = "#fef7e0"
+
+    def __init__(self, *, compared: Any, repair: bool | str = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.compared = compared
+        self.repair = repair
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Repair and return the runs."""
+        if not self.repair:
+            raise AirflowSkipException("no repair was asked for")
+        from os import getpid
+
+        from include.person_sync.stages.audit import repair
+
+        runs = repair(self.surroundings(process=getpid()), sync_run_id(context), self.compared)
+        return [{name: one[name] for name in ("run_id", "status", "counts")} for one in runs]
