@@ -58,7 +58,7 @@ def commit(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
         content = Commit(
             links=outcome.links(files.pairs, manifest["moved"]),
             closed_links={int(one): reason for one, reason in manifest["closed"].items()},
-            base_moves=outcome.base_moves(files.pairs),
+            base_moves=outcome.base_moves(files.pairs, files.settled),
             versions=outcome.versions(files.pairs),
             backlog=backlog(folder, manifest, "backlog"),
             taken_up=backlog(folder, manifest, "taken_up"),
@@ -109,13 +109,17 @@ class Outcome:
         columns = ["link_id", "marketo_id", "dynamics_table", "dynamics_id", "generation"]
         return born.loc[born["marketo_id"].notna(), columns]
 
-    def base_moves(self, pairs: pd.DataFrame) -> pd.DataFrame:
-        """Return link_id, field, value of every cell on which both sides now agree."""
+    def base_moves(self, pairs: pd.DataFrame, settled: pd.DataFrame) -> pd.DataFrame:
+        """
+        Return link_id, field, value of every cell on which both sides now agree, or did before a dead run's end
+        (`settled`).
+        """
         mapped = self.values[~self.values["field"].isin(CONTROL_FIELDS)]
         written = mapped["outcome"].isin(AGREED) & (mapped["status"] == "applied")
         agreed = mapped[written | (mapped["outcome"] == "adopt")]
-        agreed = agreed[agreed["link_id"].isin(pairs["link_id"]) & ~agreed["link_id"].isin(self.failed_creates())]
         moves = agreed[["link_id", "field", "planned"]].rename(columns={"planned": "value"})
+        moves = pd.concat([settled, moves]) if len(settled) else moves
+        moves = moves[moves["link_id"].isin(pairs["link_id"]) & ~moves["link_id"].isin(self.failed_creates())]
         return moves.drop_duplicates(["link_id", "field"], keep="last")
 
     def versions(self, pairs: pd.DataFrame) -> pd.DataFrame:

@@ -31,6 +31,7 @@ PROBLEM_COLUMNS = [
     "dynamics_table",
     "dynamics_id",
 ]
+MOVE_DTYPES = {"link_id": "int64", "field": "str", "value": "str"}
 LETTER_COLUMNS = [
     "kind",
     "link_id",
@@ -54,7 +55,8 @@ class PlanFiles:
 
     `pairs`: every pair looked at (newcomers.PAIR_COLUMNS). `problems`: single values that can't be carried over
     (PROBLEM_COLUMNS). `holds`: entries held back (newcomers.HOLD_COLUMNS). `withheld` and `skipped` count per
-    direction.
+    direction. `settled`: what dead runs were found to have written (MOVE_DTYPES); the base moves there at commit
+    whatever else becomes of these fields.
     """
 
     pairs: pd.DataFrame
@@ -62,6 +64,7 @@ class PlanFiles:
     holds: pd.DataFrame
     withheld: Mapping[str, int] = field(default_factory=dict)
     skipped: Mapping[str, int] = field(default_factory=dict)
+    settled: pd.DataFrame = field(default_factory=lambda: no_moves())
 
     def write(self, folder: RunFolder) -> dict[str, Any]:
         """Write the frames and return what the manifest says of them."""
@@ -71,6 +74,7 @@ class PlanFiles:
             "holds": folder.write_frame("holds", self.holds),
             "withheld": dict(self.withheld),
             "skipped": dict(self.skipped),
+            "settled": folder.write_frame("settled", self.settled),
         }
 
     @classmethod
@@ -82,6 +86,7 @@ class PlanFiles:
             holds=folder.read_frames([manifest["holds"]]),
             withheld=manifest["withheld"],
             skipped=manifest["skipped"],
+            settled=folder.read_frames([manifest["settled"]]),
         )
 
     def problem_letters(self, digest: str) -> pd.DataFrame:
@@ -107,6 +112,11 @@ class PlanFiles:
         ]
         letters = self.holds.assign(fingerprint=keys, payload=objects({} for _ in keys), activity_state="none")
         return letters.reindex(columns=LETTER_COLUMNS)
+
+
+def no_moves() -> pd.DataFrame:
+    """Return an empty frame of base moves."""
+    return pd.DataFrame({"link_id": [], "field": [], "value": []}).astype(MOVE_DTYPES)
 
 
 def objects(values: Iterable[Any]) -> np.ndarray:

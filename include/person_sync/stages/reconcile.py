@@ -34,9 +34,15 @@ from include.person_sync.stages.plan_parts import (
     without,
     without_unborn,
 )
-from include.person_sync.stages.planning import PROBLEM_COLUMNS, PlanFiles, change_fingerprints, problem_fingerprints
+from include.person_sync.stages.planning import (
+    PROBLEM_COLUMNS,
+    PlanFiles,
+    change_fingerprints,
+    no_moves,
+    problem_fingerprints,
+)
 from include.person_sync.stages.request import Mode, RunRequest
-from include.person_sync.stages.sides import Sides, by_link, completed
+from include.person_sync.stages.sides import Sides, by_link, completed, moved_cells
 from include.person_sync.stages.staging import RunFolder
 from include.person_sync.stages.world import World, passes_filter
 from include.person_sync.state import RunStatus
@@ -120,7 +126,7 @@ class Reconciliation:
             self._world,
             links,
             self._unsettled,
-            self._request.create_as,
+            self._request.wishes,
             self._barred(identities),
         )
         pairs = self._all_pairs(links, newcomers.all_pairs())
@@ -146,7 +152,7 @@ class Reconciliation:
             "to_dynamics": skipped["to_dynamics"] + self._already_synced(pairs),
             "to_marketo": skipped["to_marketo"],
         }
-        settled = pd.concat([pd.DataFrame(columns=MOVE_COLUMNS), *self._moves], ignore_index=True)
+        settled = pd.concat([no_moves(), *self._moves], ignore_index=True)
         files = PlanFiles(pairs, problems, newcomers.all_holds(), {"to_dynamics": withheld}, skipped, settled)
         return plan, files
 
@@ -398,11 +404,11 @@ class Reconciliation:
         return without(plan, again, keep), problems[~repeated], skipped
 
     def _already_synced(self, pairs: pd.DataFrame) -> int:
-        """Return how many linked people carry a request: it was fulfilled before, and nothing is to be done."""
+        """Return how many linked people are asked for: it was fulfilled before, and nothing is to be done."""
         name = self._ctx.settings.custom_fields.sync_to_dynamics
         people = self._world.people
         asking = people.index[people[name].notna()] if name in people else people.index[:0]
-        known = pairs[pairs["newcomer"].isna() & pairs["marketo_id"].isin(asking)]
+        known = pairs[pairs["newcomer"].isna() & pairs["marketo_id"].isin({*asking, *self._request.wishes})]
         for person in known["marketo_id"]:
             log.info("person %s asks to be synced and is linked already; nothing to do", person)
         return len(known)

@@ -34,3 +34,12 @@ def completed(read: pd.DataFrame, base: pd.DataFrame, unmade: pd.Series, names: 
     to_make = unread[unmade.reindex(unread).fillna(False).astype(bool)]
     assumed = base.loc[unread.difference(to_make), names].replace(MISSING, UNREADABLE)
     return pd.concat([read[names], empty_frame(to_make, names), assumed]).reindex(base.index)
+
+
+def moved_cells(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Return link_id, field, value of the cells in which two aligned bases differ, as `after` has them."""
+    moved = (before != after) & ~(before.isna() & after.isna())
+    rows, columns = moved.to_numpy().nonzero()
+    values = after.to_numpy(dtype=object)[rows, columns]
+    cells = {"link_id": after.index[rows], "field": after.columns[columns], "value": values}
+    return pd.DataFrame(cells).astype({"field": "str", "value": "str"})
