@@ -28,7 +28,7 @@ from include.person_sync.stages.identity import blocked_rows
 from include.person_sync.stages.world import World, ids_by_table, is_alive, passes_filter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from include.person_sync.stages.context import SyncContext
     from include.person_sync.stages.knowledge import Knowledge
@@ -99,21 +99,22 @@ def pair_newcomers(
     world: World,
     links: pd.DataFrame,
     unsettled: pd.DataFrame,
-    create_as: str | None,
+    wishes: Mapping[int, str],
     barred: frozenset[str] = frozenset(),
 ) -> Newcomers:
     """
     Return how everybody without a link is to be paired; reads counterparts into `world`.
 
     `links` are the open links of everything in `world`; `unsettled` the plans of runs that died before their commit;
-    `barred` rows that lost their person in this very run.
+    `wishes` what this run was asked to create (Marketo id → request text); `barred` rows that lost their person in this
+    very run.
     """
     newcomers = Newcomers(links, barred)
     recover_creates(world, links, unsettled, newcomers)
     rows = unlinked_rows(ctx, world, newcomers)
     pair_by_identity(ctx, knowledge, world, rows, newcomers)
     pair_rows_by_email(ctx, knowledge, world, rows, newcomers)
-    pair_requests(ctx, knowledge, world, newcomers, create_as)
+    pair_requests(ctx, knowledge, world, newcomers, wishes)
     return newcomers
 
 
@@ -193,13 +194,13 @@ def pair_requests(
     knowledge: Knowledge,
     world: World,
     newcomers: Newcomers,
-    create_as: str | None,
+    wishes: Mapping[int, str],
 ) -> None:
     """
     Pair people a campaign asked to have in Dynamics: with the one unlinked row of their e-mail, or with a row to be
     made.
     """
-    people = requesters(ctx, world, newcomers, create_as)
+    people = requesters(ctx, world, newcomers, wishes)
     if people.empty:
         return
     policy = ctx.settings.matching.to_dynamics
@@ -219,21 +220,22 @@ def pair_requests(
     newcomers.add(with_new_rows(ctx, none), Newcomer.CREATE_IN_DYNAMICS)
 
 
-def requesters(ctx: SyncContext, world: World, newcomers: Newcomers, create_as: str | None) -> pd.DataFrame:
+def requesters(ctx: SyncContext, world: World, newcomers: Newcomers, wishes: Mapping[int, str]) -> pd.DataFrame:
     """
     Return unlinked people with a request: marketo_id, email, table, owner_email. A request that can't be read is held.
+
+    What the run itself was asked for goes before what a campaign left in the person's field.
     """
     people = unlinked_people(ctx, world, newcomers)
-    wish = people[ctx.settings.custom_fields.sync_to_dynamics]
-    if create_as is not None:
-        wish = wish.fillna(create_as)
+    named = people["marketo_id"].map(dict(wishes)).astype("str")
+    wish = named.fillna(people[ctx.settings.custom_fields.sync_to_dynamics])
     people = people[["marketo_id", "email"]].assign(wish=wish).dropna(subset=["wish"])
     people = people[~people["marketo_id"].isin(newcomers.taken("marketo_id"))]
-    wishes = {one: read_wish(one) for one in people["wish"].unique()}
+    read = {one: read_wish(one) for one in people["wish"].unique()}
     people = people.assign(
-        table=people["wish"].map({one: wish[0] for one, wish in wishes.items()}),
-        owner_email=people["wish"].map({one: wish[1] for one, wish in wishes.items()}),
-        message=people["wish"].map({one: wish[2] for one, wish in wishes.items()}),
+        table=people["wish"].map({one: parts[0] for one, parts in read.items()}),
+        owner_email=people["wish"].map({one: parts[1] for one, parts in read.items()}),
+        message=people["wish"].map({one: parts[2] for one, parts in read.items()}),
     )
     newcomers.hold(people[people["message"].notna()], kind="invalid", code="BAD_REQUEST", direction="to_dynamics")
     return people[people["table"].notna()]

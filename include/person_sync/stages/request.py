@@ -55,6 +55,11 @@ class RunRequest:
         if self.mode is not Mode.PEOPLE and (self.marketo_ids or self.dynamics_ids):
             raise ConfigError(f"mode {self.mode} takes no ids.", remedy="set the mode to people, or leave the ids out.")
 
+    @property
+    def wishes(self) -> dict[int, str]:
+        """What the run was asked to create: Marketo id → request text, as a campaign would have written it."""
+        return dict.fromkeys(self.marketo_ids, self.create_as) if self.create_as else {}
+
     def as_json(self) -> dict[str, Any]:
         """Return the request as JSON, to be stored with the run."""
         value = asdict(self)
