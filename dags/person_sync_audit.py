@@ -6,7 +6,7 @@ Once a night, at a quiet time: read everybody on both sides, compare every mappe
 | task | what it does | what it writes |
 |---|---|---|
 | open_audit | checks that today's Marketo calls suffice | nothing |
-| compare_sides | reads all contacts, leads and linked people, chunk by chunk; looks twice at what differs | Parquet files |
+| compare_sides | reads all contacts, leads and linked people; looks twice at what differs | Parquet files |
 | publish | makes the page, stores the counts with the run | the report |
 | repair | only with `repair`: sends what differs through the ordinary plan and brakes | both systems |
 
