@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,6 +50,24 @@ class RunFolder:
             with self._path(reference).open("rb") as file:
                 frames.append(pd.read_parquet(file))
         return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+    def read_column(self, reference: str, column: str) -> list[Any]:
+        """Return one column of a part."""
+        with self._path(reference).open("rb") as file:
+            return list(pd.read_parquet(file, columns=[column])[column])
+
+    def count_rows(self, references: Iterable[str]) -> int:
+        """Return how many rows the parts hold, read from their footers."""
+        total = 0
+        for reference in references:
+            with self._path(reference).open("rb") as file:
+                total += pq.read_metadata(file).num_rows
+        return total
+
+    def discard(self, references: Iterable[str]) -> None:
+        """Remove parts that are not needed any more; those that are gone already are no matter."""
+        for reference in references:
+            (self.root / reference).unlink(missing_ok=True)
 
     def write_manifest(self, name: str, content: Mapping[str, Any]) -> str:
         """Write a JSON manifest and return its reference; written last, it vouches for the files it names."""

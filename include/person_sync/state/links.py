@@ -10,7 +10,7 @@ from sqlalchemy import Connection, String, bindparam, func, literal, literal_col
 
 from include.person_sync.state.bulk import id_set, read_frame, staged, upsert
 from include.person_sync.state.records import LinkState
-from include.person_sync.state.tables import counter, link
+from include.person_sync.state.tables import base_snapshot, counter, link, sync_run
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -22,6 +22,7 @@ __all__ = [
     "close_links",
     "count_links",
     "highest_link_id",
+    "links_changed_since",
     "links_to_recheck",
     "load_links",
     "mark_filtered",
@@ -30,6 +31,9 @@ __all__ = [
     "save_links",
     "save_versions",
 ]
+
+BASELINE = "baseline"
+"""The kind of the runs that work through the whole database."""
 
 _DTYPES = {
     "link_id": "int64",
@@ -107,6 +111,15 @@ def highest_link_id(connection: Connection) -> int:
 def links_to_recheck(connection: Connection) -> pd.DataFrame:
     """Return the open links that the next run must look at even if no feed names them."""
     return _read(connection, link.c.needs_recheck, LinkState.OPEN).sort_values("link_id", ignore_index=True)
+
+
+def links_changed_since(connection: Connection, moment: datetime) -> pd.DataFrame:
+    """Return the open links that runs other than a baseline's have moved, or agreed on anew, since a moment."""
+    of_baselines = select(sync_run.c.run_id).where(sync_run.c.kind == BASELINE)
+    moved = (link.c.changed_at >= moment) & link.c.created_run_id.not_in(of_baselines)
+    runs = select(sync_run.c.run_id).where(sync_run.c.finished_at >= moment, sync_run.c.kind != BASELINE)
+    agreed = link.c.link_id.in_(select(base_snapshot.c.link_id).where(base_snapshot.c.run_id.in_(runs)))
+    return _read(connection, moved | agreed, LinkState.OPEN).sort_values("link_id", ignore_index=True)
 
 
 def reserve(connection: Connection, name: str, count: int) -> range:

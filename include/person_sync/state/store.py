@@ -116,6 +116,11 @@ class Store:
         with self._reading() as connection:
             return links.links_to_recheck(connection)
 
+    def links_changed_since(self, moment: datetime) -> pd.DataFrame:
+        """Return the open links that runs other than a baseline's have moved or agreed on since an aware moment."""
+        with self._reading() as connection:
+            return links.links_changed_since(connection, moment)
+
     def reserve_link_ids(self, count: int) -> range:
         """Return `count` link ids nobody was given before. Writes; ids that stay unused are never given again."""
         if count == 0:
