@@ -1,5 +1,5 @@
 """
-### Is everything in step?
+### Everybody compared, once a night.
 
 Once a night, at a quiet time: read everybody on both sides, compare every mapped field, and report.
 

@@ -257,14 +257,14 @@ def run_audit_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
 
 def run_history_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Show what happened to one person."""
-    from include.person_sync.stages.dry_run import records
+    from include.person_sync.stages.history import history_entries, history_text
 
     if (options.marketo_id is None) == (options.dynamics_id is None):
         raise ConfigError("history needs one person.", remedy="give either --marketo-id or --dynamics-id.")
     dynamics_id = options.dynamics_id.lower() if options.dynamics_id else None
     frame = context().store.history(marketo_id=options.marketo_id, dynamics_id=dynamics_id)
-    entries = records(frame)
-    return {"history": entries}, frame.to_string(index=False) if entries else "no change on record", EXIT_DONE
+    entries = history_entries(frame)
+    return {"history": entries}, history_text(entries), EXIT_DONE
 
 
 def origin() -> dict[str, str]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 
-from include.errors import SafetyStop
-from include.person_sync.stages.audit import AuditRequest, run_audit
+from include.errors import QuotaExhausted, SafetyStop
+from include.person_sync.stages.audit import AuditRequest, compare_sides, open_audit, publish, run_audit
+from include.person_sync.stages.audit.looking import Look, Observer
 from include.sandbox.dataverse.schema import Column, ColumnType, Option
 from include.sandbox.seed import Seed, plant
 from tests.integration.audit.conftest import found, frame, page_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
+    from include.person_sync.core.fields import Table
     from tests.integration.audit.conftest import Audit
     from tests.integration.stages.conftest import Pairing
 
@@ -240,3 +243,93 @@ def test_only_the_newest_reports_are_kept(pairing: Pairing, audit: Callable[...,
         run_audit(ctx, AuditRequest())
 
     assert len(list((ctx.staging / "reports").iterdir())) == 2
+
+
+def test_a_cycle_in_the_middle_is_no_difference(
+    pairing: Pairing, audit: Callable[..., Audit], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People changed and synced between the reading of rows and of people are looked at again, and agree."""
+    person, row = pairing.pair("lead", "ada@example.com", jobtitle="CTO")
+    pairing.cycle()
+    look = Observer.look
+
+    def interrupted(observer: Observer, table: Table, rows: pd.DataFrame, row_ids: Collection[str]) -> Look:
+        if pairing.dynamics.row("lead", row)["jobtitle"] == "CTO" and row in row_ids:
+            pairing.dynamics.edit("lead", row, {"jobtitle": "CEO"})
+            pairing.cycle()
+            pairing.mark()
+        return look(observer, table, rows, row_ids)
+
+    monkeypatch.setattr(Observer, "look", interrupted)
+
+    summary = audit()
+
+    assert pairing.marketo.lead(person)["title"] == "CEO"
+    assert summary["counts"]["shares"]["fields_in_agreement"] == 1.0
+    assert summary["counts"]["pairs"]["compared"] == 1
+    assert frame(summary, "differences").empty
+
+
+def test_chunks_change_nothing_but_memory(
+    pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None]
+) -> None:
+    """The same findings whether everybody is looked at together or a hundred at a time; no chunk is larger."""
+    plant(pairing.sandbox, Seed(people=300))
+    pairing.cycle()
+    links = pairing.context().store.load_links()
+    for person in links["marketo_id"].head(30):
+        pairing.marketo.edit(int(person), {"city": "Elsewhere"})
+    lose_changes()
+    sizes: list[int] = []
+    ctx = pairing.context()
+    ctx.settings = ctx.settings.model_copy(update={"chunk_people": 100})
+    observed = Observer.look
+
+    def measured(observer: Observer, table: Table, rows: pd.DataFrame, row_ids: Collection[str]) -> Look:
+        sizes.append(len(rows))
+        return observed(observer, table, rows, row_ids)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Observer, "look", measured)
+        cut = run_audit(ctx, AuditRequest())
+    whole = audit()
+
+    assert len(sizes) >= 4
+    assert max(sizes) <= 100
+    assert cut["counts"] == whole["counts"]
+    order = ["link_id", "field"]
+    left, right = (frame(one, "differences").sort_values(order, ignore_index=True) for one in (cut, whole))
+    pd.testing.assert_frame_equal(left, right)
+
+
+def test_a_second_try_replaces_what_the_first_left(pairing: Pairing, lose_changes: Callable[[], None]) -> None:
+    """Comparing again within the same run leaves no part of the try before."""
+    person, _ = pairing.pair("lead", "ada@example.com", jobtitle="CTO")
+    pairing.cycle()
+    pairing.marketo.edit(person, {"title": "CEO"})
+    lose_changes()
+    ctx = pairing.context()
+    open_audit(ctx, "audit-1", AuditRequest())
+    compare_sides(ctx, "audit-1")
+    pairing.marketo.edit(person, {"title": "CTO"})
+
+    summary = publish(ctx, "audit-1", compare_sides(ctx, "audit-1"))
+
+    assert summary["counts"]["fields"]["differing"] == 0
+    assert not list((ctx.staging / "reports").rglob("part-*.parquet"))
+
+
+def test_an_audit_that_the_quota_would_not_carry_does_not_begin(pairing: Pairing) -> None:
+    """When what is left of today's calls is less than reading everybody takes, it stops before the first."""
+    ctx = pairing.context()
+    used = ctx.marketo.usage()
+    pairing.pair("lead", "ada@example.com")
+    pairing.cycle()
+    marketo = ctx.settings.marketo.model_copy(update={"daily_quota": used + 1})
+    ctx.settings = ctx.settings.model_copy(update={"marketo": marketo})
+
+    with pytest.raises(QuotaExhausted) as stop:
+        run_audit(ctx, AuditRequest())
+
+    assert stop.value.resets_at > ctx.now()
+    assert ctx.store.latest_runs(1)[0].status == "failed"

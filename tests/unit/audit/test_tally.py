@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from include.person_sync.core.fields import Rule, Table
@@ -23,8 +24,6 @@ def examined(first: int, explanation: str = "unexplained") -> Examined:
     marketo, dynamics = side(city=["b", "a", "a"], state=["x", "y", "x"]), base
     compared = compare_pairs(base, marketo, dynamics, FIELDS, Table.LEAD)
     ids = {"link_id": [1, 2, 3], "marketo_id": [first, first + 1, first + 2]}
-    import pandas as pd
-
     pairs = pd.DataFrame({**ids, "dynamics_table": "lead", "dynamics_id": ["r1", "r2", "r3"]})
     differences = about_links(compared.differences, pairs)
     reasons = differences["field"].map({"city": explanation, "state": "rule"})

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
+from include.person_sync.stages.extract_dynamics import rows_frame
 from include.person_sync.stages.extract_marketo import people_frame, person_columns, read_people
+from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.world import merged
 
 if TYPE_CHECKING:

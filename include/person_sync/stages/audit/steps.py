@@ -77,6 +77,7 @@ def compare_sides(ctx: SyncContext, run_id: str) -> str:
     """
     request = AuditRequest.from_json(dict(ctx.store.require_run(run_id).params))
     folder = report_folder(ctx, run_id)
+    folder.remove()
     started = ctx.now()
     sweep = Sweep(ctx, load_knowledge(ctx), folder, Tally(request.sample))
     sweep.run()
