@@ -146,6 +146,10 @@ def add_create(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--as", dest="table", choices=["lead", "contact"], default="lead", help="which table (default: lead)"
     )
     create.add_argument("--owner", metavar="EMAIL", help="e-mail of the Dynamics user who is to own the row")
+    create.add_argument(
+        "--wait", type=float, default=30, metavar="SECONDS",
+        help="how long to wait for another run to give the lease back (default: 30)",
+    )  # fmt: skip
     create.set_defaults(command=run_create_command)
 
 
@@ -234,13 +238,18 @@ def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
 
 def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Create people in Dynamics now."""
-    from include.person_sync.stages.cycle import run_cycle
-    from include.person_sync.stages.request import Mode, RunRequest
+    from include.person_sync.stages.create import create_people
 
-    wish = f"{options.table} owner={options.owner}" if options.owner else options.table
-    request = RunRequest(mode=Mode.PEOPLE, marketo_ids=tuple(options.marketo_id), create_as=wish, origin=origin())
-    summary = run_cycle(context(), request, kind="create")
-    return summary, summary_text(summary), EXIT_DONE
+    summary = create_people(
+        context(),
+        options.marketo_id,
+        table=options.table,
+        owner=options.owner,
+        origin=origin(),
+        wait_s=options.wait,
+    )
+    people = [f"  {' '.join(str(part) for part in one.values())}" for one in summary["people"]]
+    return summary, "\n".join([summary_text(summary), *people]), EXIT_DONE
 
 
 def run_audit_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:

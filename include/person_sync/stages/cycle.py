@@ -32,15 +32,18 @@ def new_run_id(ctx: SyncContext, kind: str) -> str:
     return f"{kind}__{ctx.now():%Y-%m-%dT%H:%M:%S}__{secrets.token_hex(3)}"
 
 
-def run_cycle(ctx: SyncContext, request: RunRequest, *, kind: str = "cycle", wait_s: float = 0.0) -> dict[str, Any]:
+def run_cycle(
+    ctx: SyncContext, request: RunRequest, *, kind: str = "cycle", run_id: str | None = None, wait_s: float = 0.0
+) -> dict[str, Any]:
     """
     Run one cycle and return its summary (run_id, status, counts, api_calls; `plan` for a dry run).
 
-    `wait_s`: how long to wait for another run to give the lease back.
+    `run_id`: an id of the caller's own, so that a repeat takes up the same run; default a new one. `wait_s`: how long
+    to wait for another run to give the lease back.
 
     Raises what the stages raise, after noting it on the run and giving the lease back.
     """
-    run_id = new_run_id(ctx, kind)
+    run_id = run_id or new_run_id(ctx, kind)
     try:
         open_run(ctx, run_id, request, kind=kind, wait_s=wait_s)
         manifest = reconcile(ctx, run_id, extract_marketo(ctx, run_id), extract_dynamics(ctx, run_id))

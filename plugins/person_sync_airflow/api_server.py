@@ -1,0 +1,131 @@
+"""What the console's app needs of the API server it runs in; imported there alone, and only when the app is made."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.api.common.trigger_dag import trigger_dag
+from airflow.api_fastapi.core_api.security import get_user
+from airflow.exceptions import DagNotFound, DagRunAlreadyExists
+from airflow.models.dagrun import DagRun
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.utils.session import create_session
+from airflow.utils.types import DagRunTriggeredByType
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from include.errors import RetryableError, SyncError
+from include.person_sync.console.app import create_app
+from include.person_sync.console.ports import Access, CreateRun, Row
+from person_sync_airflow.surroundings import state_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from fastapi import FastAPI
+
+    from include.person_sync.state import Store
+
+__all__ = ["AirflowDesk", "console_app"]
+
+log = logging.getLogger(__name__)
+
+CREATE_DAG: Final = "sync_person_to_dynamics"
+WEBHOOK_CONNECTION: Final = "person_sync_webhook"
+PREVIOUS_SECRET: Final = "previous_secret"  # noqa: S105 - the name of an extra, no secret
+
+
+def console_app() -> FastAPI:
+    """Return the app, wired to this API server; a thread makes what its first caller would otherwise wait for."""
+    desk = AirflowDesk()
+    threading.Thread(target=desk.warm_up, name="person-sync-warm-up", daemon=True).start()
+    return create_app(Access(user=get_user), desk)
+
+
+class AirflowDesk:
+    """Starts runs of the DAG in this very process, through the function Airflow's own commands use."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def secrets(self) -> Sequence[str]:
+        """
+        Return the secrets in the connection `person_sync_webhook`: its password, and the extra `previous_secret` while
+        Marketo still sends the old one.
+        """
+        try:
+            connection = BaseHook.get_connection(WEBHOOK_CONNECTION)
+        except AirflowNotFoundException:
+            return ()
+        found = (connection.password, connection.extra_dejson.get(PREVIOUS_SECRET))
+        return tuple(str(one) for one in found if one)
+
+    def runs(self, prefix: str) -> Sequence[CreateRun]:
+        """Return the runs of the DAG whose id begins with `prefix`."""
+        statement = select(DagRun.run_id, DagRun.state, DagRun.conf).where(
+            DagRun.dag_id == CREATE_DAG, DagRun.run_id.startswith(prefix, autoescape=True)
+        )
+        with _speaking_plainly(), create_session() as session:
+            return [
+                CreateRun(run_id, str(getattr(state, "value", state)), conf or {})
+                for run_id, state, conf in session.execute(statement)
+            ]
+
+    def start(self, run_id: str, params: Mapping[str, Any]) -> bool:
+        """Queue a run; return False when there is one of that id already."""
+        try:
+            with _speaking_plainly():
+                trigger_dag(
+                    CREATE_DAG,
+                    triggered_by=DagRunTriggeredByType.REST_API,
+                    triggering_user_name="marketo webhook",
+                    run_id=run_id,
+                    conf=dict(params),
+                )
+        except (DagRunAlreadyExists, IntegrityError):  # the latter when another call inserted it at the same moment
+            return False
+        return True
+
+    def row_of(self, marketo_id: int) -> Row | None:
+        """Return the row a person is linked to, or None."""
+        links = self._ready_store().load_links(marketo_ids=[marketo_id])
+        if links.empty:
+            return None
+        link = links.iloc[0]
+        return Row(str(link["dynamics_table"]), str(link["dynamics_id"]))
+
+    def warm_up(self) -> None:
+        """Load what a first call needs (the store brings pandas along) and connect; a failure is told by that call."""
+        try:
+            self.row_of(0)
+        except SyncError as error:
+            log.warning("the state database can't be used yet: %s", error)
+
+    def _ready_store(self) -> Store:
+        with self._lock:  # opening it may migrate, which one thread at a time should do
+            return self._store
+
+    @cached_property
+    def _store(self) -> Store:
+        from include.person_sync.config.connections import state_url
+        from include.person_sync.state import Store
+
+        return Store.open(state_database() or state_url())
+
+
+@contextmanager
+def _speaking_plainly() -> Iterator[None]:
+    """Tell failures of Airflow's database in the project's words; a run that is there already is none."""
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DagNotFound:
+        raise RetryableError(f"Airflow does not know the DAG {CREATE_DAG} yet.", retry_after_s=30) from None
+    except SQLAlchemyError as error:
+        raise RetryableError(f"Airflow's database does not answer ({type(error).__name__}).") from None
