@@ -130,7 +130,8 @@ def _last_per_key(keys: np.ndarray[Any, np.dtype[np.int64]]) -> np.ndarray[Any, 
 
 def _json_texts(values: pd.Series) -> pa.Array:
     """Return each value as JSON: `""` for empty, null for MISSING."""
-    cells = pa.chunked_array([values.astype(TEXT_DTYPE)], pa.large_string()).combine_chunks().fill_null("")
+    column = pa.array(values.astype(TEXT_DTYPE), pa.large_string(), from_pandas=True)
+    cells = (column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column).fill_null("")
     awkward = pc.match_substring_regex(cells, _NEEDS_ESCAPE)
     if pc.any(awkward).as_py():
         cells = pc.replace_with_mask(cells, awkward, _escape(cells.filter(awkward)))
