@@ -96,4 +96,16 @@ def text_frame(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> pd.Dat
     column.
     """
     frame = pd.DataFrame(rows, columns=list(columns), dtype=object).rename(columns=dict(columns))
-    return frame.astype("str")
+    try:
+        return frame.astype("str")
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can carry and no text can hold
+        return frame.map(as_encodable).astype("str")
+
+
+def as_encodable(value: object) -> object:
+    """Return the value, or the mark for an unreadable one when it is a text that can't be encoded."""
+    try:
+        str(value).encode()
+    except UnicodeEncodeError:
+        return UNREADABLE
+    return value
