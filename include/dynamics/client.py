@@ -164,6 +164,12 @@ class DynamicsClient:
         """Return the rows whose text column equals one of the values, whatever their case."""
         return reading.rows_by_value(self._api, self._tables[table], column, values, columns)
 
+    def rows_by_lookup(
+        self, table: str, column: str, ids: Sequence[str], columns: Sequence[str]
+    ) -> Iterator[list[Row]]:
+        """Yield pages of the rows whose lookup, named as in rows (`_ownerid_value`), points to one of the ids."""
+        return reading.rows_by_lookup(self._api, self._tables[table], column, ids, columns)
+
     def rows_modified_between(
         self, table: str, columns: Sequence[str], start: datetime, end: datetime
     ) -> Iterator[list[Row]]:

@@ -47,6 +47,23 @@ def rows_by_value(api: WebApi, table: Table, column: str, values: Sequence[str],
     return _rows_equal(api, table, column, literals, columns, annotations=False)
 
 
+def rows_by_lookup(
+    api: WebApi, table: Table, column: str, ids: Sequence[str], columns: Sequence[str]
+) -> Iterator[list[Row]]:
+    """Yield pages of the rows whose lookup `column` (`_parentcustomerid_value`) points to one of `ids`."""
+    literals = list(dict.fromkeys(parse_guid(row_id) for row_id in ids))
+    label = f"reading {table.entity_set} by {column}"
+    for text in equality_filters(column, literals, limit=api.settings.filter_conditions):
+        params = [
+            select_option([table.primary_key, *columns]),
+            ("$filter", text),
+            ("$orderby", f"{table.primary_key} asc"),
+        ]
+        for page in read_pages(api, table.entity_set, params, prefer=page_size(api), label=label):
+            if rows := read_rows(page, table):
+                yield rows
+
+
 def rows_modified_between(
     api: WebApi, table: Table, columns: Sequence[str], start: datetime, end: datetime
 ) -> Iterator[list[Row]]:

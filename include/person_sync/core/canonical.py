@@ -129,24 +129,41 @@ def _problem_rows(parsed: _Parsed, index: pd.Index, field: EffectiveField, side:
 
 
 def _parse_column(raw: pd.Series, field: EffectiveField, side: Side) -> _Parsed:
-    text = _clean(_as_text(raw))
-    if field.field.type in TEXT_TYPES or field.is_lookup:
+    """Return the canonical values; a cell that arrives marked as unreadable stays so, and is no problem of its own."""
+    parsed = _parse_text(_clean(_as_text(raw)), field, side)
+    marked = raw == UNREADABLE
+    if not marked.any():
+        return parsed
+    known = pa.array(marked.fillna(False).to_numpy(dtype=bool))
+    nothing = pa.scalar(None, pa.large_string())
+    told = (parsed.codes.cast(pa.large_string()), parsed.messages.cast(pa.large_string()))
+    return _Parsed(parsed.values, *(pc.if_else(known, nothing, one) for one in told))
+
+
+def _parse_text(text: pa.Array, field: EffectiveField, side: Side) -> _Parsed:
+    if field.field.type in TEXT_TYPES:
         unusable = pc.fill_null(pc.starts_with(text, _MARK_SIGN), fill_value=False)
         code = pc.if_else(unusable, "not_text", pa.scalar(None, pa.string()))
         message = pc.if_else(unusable, "not a readable text", pa.scalar(None, pa.string()))
         return _Parsed(pc.if_else(unusable, UNREADABLE, text), code, message)
-    return _parse_distinct(text, value_parser(field, side))
+    return _parse_distinct(text, value_parser(field, side), is_foreign=side is Side.MARKETO and field.is_one_way)
 
 
-def _parse_distinct(text: pa.Array, parse: Callable[[str], str]) -> _Parsed:
-    """Parse every distinct text once and spread the results over the column."""
+def _parse_distinct(text: pa.Array, parse: Callable[[str], str], *, is_foreign: bool) -> _Parsed:
+    """
+    Parse every distinct text once and spread the results over the column.
+
+    `is_foreign`: the side is only ever written, so a text of its own that nobody understands is simply another value,
+    to be replaced; it must not keep ours away.
+    """
     encoded = text.dictionary_encode()
     parsed: list[tuple[str | None, str | None, str | None]] = []
     for value in encoded.dictionary.to_pylist():
         try:
             parsed.append((parse(value) or None, None, None))
         except Unusable as problem:
-            parsed.append((UNREADABLE, problem.code, problem.message))
+            is_other = is_foreign and not value.startswith(_MARK_SIGN)
+            parsed.append((value, None, None) if is_other else (UNREADABLE, problem.code, problem.message))
     columns = zip(*parsed, strict=True) if parsed else ([], [], [])
     return _Parsed(*(pa.array(column, pa.large_string()).take(encoded.indices) for column in columns))
 

@@ -114,8 +114,8 @@ class ColumnSource:
     Where a field is read in Dynamics.
 
     `attribute` is the column's logical name in the metadata, `column` its name in rows (`_owninguser_value` for the
-    lookup column `owninguser`). For a lookup, `lookup_table` and `lookup_column` name the text that stands for the
-    referenced row; otherwise both are None.
+    lookup column `owninguser`). For a lookup, `lookup_table` and `lookup_column` name the column of the referenced row
+    whose value counts; otherwise both are None.
     """
 
     attribute: str
@@ -125,7 +125,7 @@ class ColumnSource:
 
     @property
     def is_lookup(self) -> bool:
-        """True when the value is the name of a referenced row: readable in Dynamics, never written there."""
+        """True when the value belongs to a referenced row: readable in Dynamics, never written there."""
         return self.lookup_table is not None
 
 
@@ -133,7 +133,6 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MARKETO_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COLUMN = re.compile(r"(?P<attribute>[a-z][a-z0-9_]*)(?:>(?P<table>[a-z][a-z0-9_]*)\.(?P<column>[a-z][a-z0-9_]*))?")
 _RESERVED = frozenset({"link_id"})
-_TEXTUAL = frozenset({FieldType.TEXT, FieldType.EMAIL, FieldType.PHONE, FieldType.URL, FieldType.LOOKUP})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class Field:
     One entry of the field map.
 
     `name` is ours (snake_case), `marketo` the REST name, `contact` and `lead` the Dynamics column of that table or None
-    where it has none. A column is written `jobtitle`, or `owninguser>systemuser.fullname` for the name of the row a
+    where it has none. A column is written `jobtitle`, or `owninguser>systemuser.fullname` for a column of the row a
     lookup points to. `contact_rule` and `lead_rule` replace `rule` on one table. Raises ConfigError naming the field.
     """
 
@@ -179,16 +178,10 @@ class Field:
             self._check_lookup(table)
 
     def _check_lookup(self, table: Table) -> None:
-        where = f"Field {self.name}: {self.column(table)} is the name of a referenced row"
         if self._declared_rule(table) is Rule.MARKETO_TO_DYNAMICS:
             raise ConfigError(
-                f"{where}, which cannot be written to Dynamics.",
+                f"Field {self.name}: {self.column(table)} belongs to a referenced row, which the sync never writes.",
                 remedy=f"Use the rule {Rule.DYNAMICS_TO_MARKETO} or {Rule.OFF} for {table}.",
-            )
-        if self.type not in _TEXTUAL:
-            raise ConfigError(
-                f"{where}, which is text, not {self.type}.",
-                remedy=f"Use one of the types {', '.join(sorted(_TEXTUAL))}.",
             )
 
     def _declared_rule(self, table: Table) -> Rule:
@@ -210,7 +203,7 @@ class Field:
         return ColumnSource(attribute, column, lookup_table, lookup_column)
 
     def rule_for(self, table: Table) -> Rule:
-        """Return the rule on `table`; the name of a referenced row only ever flows to Marketo."""
+        """Return the rule on `table`; what belongs to a referenced row only ever flows to Marketo."""
         rule = self._declared_rule(table)
         source = self.source(table)
         if source is not None and source.is_lookup and rule is not Rule.OFF:

@@ -7,10 +7,10 @@ on one side only is *narrowed* to the direction that works.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from include.person_sync.core.fields import Field, FieldMap, FieldType, Rule, Table
+from include.person_sync.core.fields import ColumnSource, Field, FieldMap, FieldType, Rule, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +70,11 @@ class DynamicsColumn:
 
 @dataclass(frozen=True, slots=True)
 class EffectiveField:
-    """A field that takes part: the map's entry, both columns, and the rule as narrowed by what can be written."""
+    """
+    A field that takes part: the map's entry, both columns, and the rule as narrowed by what can be written.
+
+    Where the map reads what a lookup points to, `dynamics` is the column of the referenced row, which nobody writes.
+    """
 
     field: Field
     table: Table
@@ -85,9 +89,14 @@ class EffectiveField:
 
     @property
     def is_lookup(self) -> bool:
-        """True when the Dynamics side is the name of a referenced row."""
+        """True when the Dynamics side is a column of a referenced row."""
         source = self.field.source(self.table)
         return source is not None and source.is_lookup
+
+    @property
+    def is_one_way(self) -> bool:
+        """True when Marketo's value never travels to Dynamics."""
+        return not self.rule.writes_dynamics
 
     @property
     def raw_column(self) -> str:
@@ -142,7 +151,7 @@ _DYNAMICS_TYPES: Mapping[FieldType, frozenset[str]] = {
     FieldType.DATETIME: frozenset({"DateTime"}),
     FieldType.CHOICE: frozenset({"Picklist", "State", "Status"}),
     FieldType.MULTI_CHOICE: frozenset({"MultiSelectPicklist"}),
-    FieldType.LOOKUP: frozenset(),
+    FieldType.LOOKUP: frozenset({"String", "Memo"}),
 }
 _LOOKUP_TYPES = frozenset({"Lookup", "Customer", "Owner"})
 
@@ -152,17 +161,19 @@ def resolve_fields(
     table: Table,
     marketo: Mapping[str, MarketoColumn],
     dynamics: Mapping[str, DynamicsColumn],
+    lookups: Mapping[str, Mapping[str, DynamicsColumn]] | None = None,
 ) -> Resolution:
     """
     Return the fields of `table` that take part and those that do not, each with a reason.
 
-    `marketo` holds the REST-usable fields by REST name, `dynamics` the columns of `table` by logical
-    name. Fields without a column in `table` appear in neither part.
+    `marketo` holds the REST-usable fields by REST name, `dynamics` the columns of `table` by logical name, `lookups`
+    the columns of each table that a lookup of the map points to. Fields without a column in `table` appear in neither
+    part.
     """
     effective: list[EffectiveField] = []
     dropped: list[DroppedField] = []
     for field in field_map.for_table(table):
-        outcome = _resolve(field, table, marketo, dynamics)
+        outcome = _resolve(field, table, marketo, dynamics, lookups or {})
         if isinstance(outcome, EffectiveField):
             effective.append(outcome)
         else:
@@ -171,7 +182,11 @@ def resolve_fields(
 
 
 def _resolve(
-    field: Field, table: Table, marketo: Mapping[str, MarketoColumn], dynamics: Mapping[str, DynamicsColumn]
+    field: Field,
+    table: Table,
+    marketo: Mapping[str, MarketoColumn],
+    dynamics: Mapping[str, DynamicsColumn],
+    lookups: Mapping[str, Mapping[str, DynamicsColumn]],
 ) -> EffectiveField | DroppedField:
     def drop(reason: str, remedy: str) -> DroppedField:
         return DroppedField(field.name, table, reason, remedy)
@@ -183,16 +198,12 @@ def _resolve(
     theirs = dynamics.get(source.attribute)
     if ours is None:
         return drop(*_absent_in_marketo(field))
-    if theirs is None:
-        return drop(
-            f"column {source.attribute} does not exist on {table}", "Create it in Dynamics or change the field map."
-        )
-    if not theirs.readable:
-        return drop(
-            f"column {theirs.name} is secured and the integration user may not read it",
-            "Add the integration user to a field security profile that grants Read.",
-        )
-    mismatch = _mismatch(field, ours, theirs, is_lookup=source.is_lookup)
+    complaint = _unreadable(theirs, source.attribute, table.value)
+    if complaint is None and source.is_lookup:
+        theirs, complaint = _referenced(field, source, theirs, lookups)
+    if complaint is not None or theirs is None:
+        return drop(*(complaint or ("", "")))
+    mismatch = _mismatch(field, ours, theirs)
     if mismatch:
         return drop(mismatch, "Map the field to a column of a fitting type, or correct its type in the field map.")
     rule = _narrow(field.rule_for(table), ours, theirs)
@@ -204,6 +215,37 @@ def _resolve(
     return EffectiveField(field, table, ours, theirs, rule)
 
 
+def _unreadable(column: DynamicsColumn | None, name: str, table: str) -> tuple[str, str] | None:
+    """Return why a column can't be read, with a remedy; None when it can."""
+    if column is None:
+        return f"column {name} does not exist on {table}", "Create it in Dynamics or change the field map."
+    if not column.readable:
+        return (
+            f"column {name} of {table} is secured and the integration user may not read it",
+            "Add the integration user to a field security profile that grants Read.",
+        )
+    return None
+
+
+def _referenced(
+    field: Field,
+    source: ColumnSource,
+    lookup: DynamicsColumn | None,
+    lookups: Mapping[str, Mapping[str, DynamicsColumn]],
+) -> tuple[DynamicsColumn | None, tuple[str, str] | None]:
+    """Return the column of the referenced row that a field reads, which nobody writes, and why it can't be read."""
+    if lookup is not None and lookup.type not in _LOOKUP_TYPES:
+        reason = f"column {lookup.name} is of type {lookup.type}, which does not fit {field.type}: it is no lookup"
+        return None, (reason, "Map the field to a lookup column.")
+    table, name = source.lookup_table or "", source.lookup_column or ""
+    if table not in lookups:
+        return None, (f"table {table} does not exist or can't be read", "Check its name in the map, and the rights.")
+    found = lookups[table].get(name)
+    complaint = _unreadable(found, name, table)
+    read_only = None if found is None else replace(found, creatable=False, updatable=False, required=False)
+    return read_only, complaint
+
+
 def _absent_in_marketo(field: Field) -> tuple[str, str]:
     if field.provision is not None:
         return (
@@ -213,11 +255,10 @@ def _absent_in_marketo(field: Field) -> tuple[str, str]:
     return f"Marketo field {field.marketo} does not exist or is not usable by REST", "Check its REST name."
 
 
-def _mismatch(field: Field, ours: MarketoColumn, theirs: DynamicsColumn, *, is_lookup: bool) -> str | None:
+def _mismatch(field: Field, ours: MarketoColumn, theirs: DynamicsColumn) -> str | None:
     if ours.data_type.lower() not in _MARKETO_TYPES[field.type]:
         return f"Marketo field {ours.name} is of type {ours.data_type}, which does not fit {field.type}"
-    fitting = _LOOKUP_TYPES if is_lookup else _DYNAMICS_TYPES[field.type]
-    if theirs.type not in fitting:
+    if theirs.type not in _DYNAMICS_TYPES[field.type]:
         return f"column {theirs.name} is of type {theirs.type}, which does not fit {field.type}"
     date_only = theirs.date_behavior == "DateOnly"
     if theirs.type == "DateTime" and date_only != (field.type is FieldType.DATE):

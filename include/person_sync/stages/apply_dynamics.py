@@ -20,8 +20,9 @@ from include.person_sync.core.fields import Side, Table
 from include.person_sync.core.merge import merge
 from include.person_sync.core.plan import VALUE_COLUMNS, Plan, payloads
 from include.person_sync.core.values import MISSING, uniform_frame
-from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
+from include.person_sync.stages.extract_dynamics import rows_frame
 from include.person_sync.stages.knowledge import Knowledge, load_knowledge, mark_stale
+from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.remerge import DEFERRED, Remerged, remerge, wide
 from include.person_sync.state import RunStatus
 

@@ -18,6 +18,7 @@ from include.person_sync.stages.extract_dynamics import watermark_name
 from include.person_sync.stages.extract_marketo import WATERMARK
 from include.person_sync.stages.guard import FIELD_MAP, INITIAL_LOAD
 from include.person_sync.stages.knowledge import TABLES, load_knowledge
+from include.person_sync.stages.lookup_feed import lookup_watermark
 from include.person_sync.stages.planning import PlanFiles, change_fingerprints
 from include.person_sync.stages.remerge import DEFERRED
 from include.person_sync.stages.request import Mode, RunRequest
@@ -175,6 +176,7 @@ def watermarks(ctx: SyncContext, folder: RunFolder, manifest: dict[str, Any], re
     dynamics = folder.read_manifest(manifest["dynamics"])
     moved = {WATERMARK: marketo["watermark"]}
     moved |= {watermark_name(table): dynamics["tables"][table.value]["watermark"] for table in TABLES}
+    moved |= {lookup_watermark(table): value for table, value in dynamics.get("lookups", {}).items()}
     moved[FIELD_MAP] = {"digest": ctx.settings.field_map.digest()}
     if manifest["first_run"] or ctx.store.watermarks().get(INITIAL_LOAD, {}).get("pending"):
         busy = any(any(backlog(folder, manifest, which).values()) for which in ("backlog", "taken_up"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,13 +18,16 @@ import pandas as pd
 from include.dynamics import FeedExpired
 from include.person_sync.core.values import UNREADABLE
 from include.person_sync.stages.knowledge import CONTROL_COLUMNS, TABLES, Knowledge, load_knowledge
+from include.person_sync.stages.lookup_feed import LookupChanges, follow_lookups, pointing_rows
+from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.staging import RunFolder, text_frame
+from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
-    from include.person_sync.core.fields import ColumnSource, Table
+    from include.person_sync.core.fields import Table
     from include.person_sync.stages.context import SyncContext
 
 log = logging.getLogger(__name__)
@@ -55,12 +59,20 @@ def extract_dynamics(ctx: SyncContext, run_id: str) -> str:
     it), all text. Sends reads only. An expired delta link is no error: the table is read in full, and the manifest says
     so.
     """
-    request = RunRequest.from_json(dict(ctx.store.require_run(run_id).params))
+    run = ctx.store.require_run(run_id)
+    if run.status is RunStatus.COMMITTED:
+        log.info("run %s is committed already; nothing is read", run_id)
+        return f"{RunFolder(ctx.staging, run_id).name}/dynamics.json"
+    request = RunRequest.from_json(dict(run.params))
     knowledge = load_knowledge(ctx)
     folder = RunFolder(ctx.staging, run_id)
-    manifest: dict[str, Any] = {"tables": {}}
+    changes = follow_lookups(ctx, knowledge) if request.mode is Mode.INCREMENTAL else []
+    names = LookupNames(ctx)
+    for one in changes:
+        names.know(one.table, one.columns, one.rows)
+    manifest: dict[str, Any] = {"tables": {}, "lookups": {one.table: one.watermark for one in changes}}
     for table in TABLES:
-        extract = extract_table(ctx, request, knowledge, table, folder)
+        extract = extract_table(ctx, request, knowledge, table, folder, names, changes)
         manifest["tables"][table.value] = vars(extract)
         log.info(
             "dynamics %s: %d rows touched, %d deleted (feed %s)",
@@ -71,16 +83,25 @@ def extract_dynamics(ctx: SyncContext, run_id: str) -> str:
 
 
 def extract_table(
-    ctx: SyncContext, request: RunRequest, knowledge: Knowledge, table: Table, folder: RunFolder
+    ctx: SyncContext,
+    request: RunRequest,
+    knowledge: Knowledge,
+    table: Table,
+    folder: RunFolder,
+    names: LookupNames,
+    changes: Sequence[LookupChanges],
 ) -> TableExtract:
-    """Stage one table's rows: those of the feed, of a window or by id, and those left over by earlier runs."""
+    """
+    Stage one table's rows: those of the feed, of a window or by id, those that refer to a changed row of another table,
+    and those left over by earlier runs.
+    """
     extract = TableExtract()
-    names = LookupNames(ctx)
     limited = request.mode is Mode.INCREMENTAL
     waiting = ctx.store.backlog(watermark_name(table), ctx.settings.chunk_people) if limited else []
     extract.taken_up = waiting
     room = ctx.settings.chunk_people - len(waiting)
-    for number, rows in enumerate(pages_of(ctx, request, knowledge, table, extract)):
+    touched = chain(pages_of(ctx, request, knowledge, table, extract), pointing_rows(ctx, knowledge, table, changes))
+    for number, rows in enumerate(touched):
         extract.rows += len(rows)
         if limited and len(rows) > room:
             extract.backlog += [str(row[f"{table.value}id"]).lower() for row in rows[room:]]
@@ -182,36 +203,4 @@ def rows_frame(rows: list[dict[str, Any]], knowledge: Knowledge, table: Table, n
     frame = frame.assign(**dict.fromkeys(absent, UNREADABLE))
     frame["dynamics_id"] = frame["dynamics_id"].str.lower()
     frame = frame.drop_duplicates("dynamics_id", keep="last", ignore_index=True)
-    for one in knowledge.fields(table):
-        source = one.field.source(table)
-        if source and source.is_lookup:
-            frame[one.name] = names.resolve(frame[source.column], source)
-    return frame
-
-
-class LookupNames:
-    """Names behind lookup ids, read once per run and table of the lookup."""
-
-    def __init__(self, ctx: SyncContext) -> None:
-        self._ctx = ctx
-        self._known: dict[tuple[str, str], dict[str, str | None]] = {}
-
-    def resolve(self, ids: pd.Series, source: ColumnSource) -> pd.Series:
-        """
-        Return the text behind a lookup column; empty where the lookup is empty, unreadable where its row can't be read.
-
-        A customer lookup may point to a contact instead of an account: not found among accounts, its name is unknown,
-        not empty.
-        """
-        ids = ids.str.lower()
-        known = self._names(source.lookup_table or "", source.lookup_column or "", set(ids.dropna().unique()))
-        resolved = ids.map(lambda one: known.get(one, UNREADABLE), na_action="ignore")
-        return resolved.astype("str")
-
-    def _names(self, table: str, column: str, ids: Iterable[str]) -> dict[str, str | None]:
-        known = self._known.setdefault((table, column), {})
-        missing = sorted(set(ids) - set(known))
-        if missing:
-            rows = self._ctx.dynamics.rows_by_id(table, missing, [column])
-            known.update({str(row[f"{table}id"]).lower(): row.get(column) for row in rows})
-        return known
+    return frame.assign(**names.resolve(frame, knowledge.lookups(table)))

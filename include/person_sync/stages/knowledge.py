@@ -28,15 +28,19 @@ from include.person_sync.core.schema import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from include.dynamics import Column, ColumnPrivilege
+    from include.person_sync.core.fields import ColumnSource
     from include.person_sync.stages.context import SyncContext
 
 log = logging.getLogger(__name__)
 
 DOCUMENT = "schema"
+FORM = 2
+"""The shape of the document; one of another shape is read anew."""
+
 TABLES = (Table.CONTACT, Table.LEAD)
 
 CONTROL_COLUMNS: Mapping[Table, tuple[str, ...]] = {
@@ -76,6 +80,18 @@ class Knowledge:
         """Return the effective fields of a table."""
         return self.effective[table]
 
+    def lookups(self, table: Table) -> dict[str, ColumnSource]:
+        """Return, by field name, the sources of a table's fields that belong to a referenced row."""
+        sources = {one.name: one.field.source(table) for one in self.effective[table]}
+        return {name: source for name, source in sources.items() if source and source.is_lookup}
+
+    def lookup_columns(self) -> dict[str, tuple[str, ...]]:
+        """Return, per table that lookups point to, the columns that are read of it."""
+        found: dict[str, set[str]] = {}
+        for source in (source for table in TABLES for source in self.lookups(table).values()):
+            found.setdefault(source.lookup_table or "", set()).add(source.lookup_column or "")
+        return {name: tuple(sorted(columns)) for name, columns in sorted(found.items())}
+
 
 def load_knowledge(ctx: SyncContext, *, refresh: bool = False) -> Knowledge:
     """
@@ -88,9 +104,10 @@ def load_knowledge(ctx: SyncContext, *, refresh: bool = False) -> Knowledge:
     if not refresh and stored is not None:
         value, refreshed_at = stored
         fresh = ctx.now() - refreshed_at < timedelta(hours=ctx.settings.schema_refresh_hours)
-        if fresh and not value.get("stale") and value.get("map_digest") == map_digest:
+        known = value.get("form") == FORM and value.get("map_digest") == map_digest
+        if fresh and known and not value.get("stale"):
             return remembered(ctx, value, refreshed_at)
-    value = {"map_digest": map_digest, **read_schemas(ctx)}
+    value = {"form": FORM, "map_digest": map_digest, **read_schemas(ctx)}
     knowledge = build_knowledge(ctx, value)
     ctx.store.save_document(DOCUMENT, value)
     log_dropped(knowledge)
@@ -114,22 +131,36 @@ def mark_stale(ctx: SyncContext) -> None:
 
 def read_schemas(ctx: SyncContext) -> dict[str, Any]:
     """
-    Return both systems' schemas as JSON. Reads Marketo's describe, Dataverse's attributes and the sync user's column
-    privileges.
+    Return both systems' schemas as JSON. Reads Marketo's describe, Dataverse's attributes (also of the tables that
+    lookups of the map point to) and the sync user's column privileges.
     """
     user = ctx.dynamics.who_am_i()
     granted = ctx.dynamics.column_privileges(user.user_id)
-    tables = {
-        table.value: [
-            dataclasses.asdict(as_dynamics_column(column, granted)) for column in ctx.dynamics.columns(table.value)
-        ]
-        for table in TABLES
-    }
+    tables = {table.value: table_columns(ctx, table.value, granted) for table in TABLES}
     marketo = [
         dataclasses.asdict(MarketoColumn(one.name, one.data_type, one.length, one.read_only))
         for one in ctx.marketo.describe()
     ]
-    return {"marketo": marketo, "dynamics": tables, "user_id": user.user_id}
+    lookups = {}
+    for name in lookup_tables(ctx, {one["name"] for one in marketo}):
+        try:
+            lookups[name] = table_columns(ctx, name, granted)
+        except ConfigError as error:
+            log.warning("table %s can't be read; the fields that need it are left out: %s", name, error)
+    return {"marketo": marketo, "dynamics": tables, "lookups": lookups, "user_id": user.user_id}
+
+
+def table_columns(ctx: SyncContext, table: str, granted: Mapping[str, ColumnPrivilege] | None) -> list[dict[str, Any]]:
+    """Return the columns of a table as JSON."""
+    return [dataclasses.asdict(as_dynamics_column(column, granted)) for column in ctx.dynamics.columns(table)]
+
+
+def lookup_tables(ctx: SyncContext, marketo_names: Collection[str]) -> list[str]:
+    """Return the tables that lookups of the map point to, leaving out fields that Marketo does not have (yet)."""
+    sources = [
+        one.source(table) for one in ctx.settings.field_map.fields for table in TABLES if one.marketo in marketo_names
+    ]
+    return sorted({source.lookup_table for source in sources if source and source.lookup_table})
 
 
 def as_dynamics_column(column: Column, granted: Mapping[str, ColumnPrivilege] | None) -> DynamicsColumn:
@@ -168,9 +199,10 @@ def build_knowledge(ctx: SyncContext, value: Mapping[str, Any]) -> Knowledge:
     effective: dict[Table, tuple[EffectiveField, ...]] = {}
     dropped: dict[Table, tuple[DroppedField, ...]] = {}
     columns: dict[Table, tuple[str, ...]] = {}
+    lookups = {name: columns_from_json(of_table) for name, of_table in value["lookups"].items()}
     for table in TABLES:
-        known = {one["name"]: dynamics_column_from_json(one) for one in value["dynamics"][table.value]}
-        resolution = resolve_fields(ctx.settings.field_map, table, marketo, known)
+        known = columns_from_json(value["dynamics"][table.value])
+        resolution = resolve_fields(ctx.settings.field_map, table, marketo, known, lookups)
         effective[table], dropped[table] = resolution.effective, resolution.dropped
         columns[table] = selected_columns(table, resolution.effective, known, ctx.settings.sync_filter_column)
     names = sorted({one.marketo.name for fields in effective.values() for one in fields})
@@ -214,6 +246,11 @@ def control_names(ctx: SyncContext) -> tuple[str, ...]:
     """Return the REST names of the custom fields that hold identity and requests."""
     names = ctx.settings.custom_fields
     return (names.dynamics_id, names.dynamics_type, names.dynamics_is_deleted, names.sync_to_dynamics)
+
+
+def columns_from_json(values: Sequence[Mapping[str, Any]]) -> dict[str, DynamicsColumn]:
+    """Return columns by name from their stored JSON."""
+    return {one["name"]: dynamics_column_from_json(one) for one in values}
 
 
 def dynamics_column_from_json(value: Mapping[str, Any]) -> DynamicsColumn:

@@ -22,9 +22,10 @@ from include.person_sync.core.matching import (
     parse_request,
 )
 from include.person_sync.core.plan import Newcomer
-from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
+from include.person_sync.stages.extract_dynamics import rows_frame
 from include.person_sync.stages.extract_marketo import people_frame, person_columns, read_people
 from include.person_sync.stages.identity import blocked_rows
+from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.world import World, ids_by_table, is_alive, passes_filter
 
 if TYPE_CHECKING:

@@ -21,10 +21,11 @@ from include.person_sync.core.plan import Newcomer, Plan, build_changes, payload
 from include.person_sync.core.settle import settle
 from include.person_sync.core.values import MISSING, UNREADABLE, uniform_frame
 from include.person_sync.stages.control import CONTROL_FIELDS, control_decisions, deletion_decisions
-from include.person_sync.stages.extract_dynamics import LookupNames, rows_frame
+from include.person_sync.stages.extract_dynamics import rows_frame
 from include.person_sync.stages.extract_marketo import people_frame, person_columns
 from include.person_sync.stages.identity import DELETED_IN_MARKETO, ORIGINATING_LEAD, Events, Identities, follow_events
 from include.person_sync.stages.knowledge import TABLES, Knowledge, load_knowledge
+from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.newcomers import PAIR_COLUMNS, add_people, pair_newcomers
 from include.person_sync.stages.plan_parts import (
     about_pairs,

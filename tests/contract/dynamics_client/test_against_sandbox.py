@@ -306,6 +306,20 @@ def test_people_are_found_by_e_mail_whatever_its_case(sandbox: Sandbox, client: 
     assert sorted(row["emailaddress1"] for row in rows) == sorted(addresses)
 
 
+def test_rows_are_found_by_what_their_lookup_points_to(sandbox: Sandbox) -> None:
+    """Those of the accounts asked for, page by page, whatever the number of accounts; nobody else's."""
+    accounts = [sandbox.dynamics.create("account", {"name": f"A{number}"}) for number in range(60)]
+    values = [{"lastname": "x", "parentcustomerid": ("account", one)} for one in [*accounts, accounts[0], accounts[0]]]
+    mine = [sandbox.dynamics.create("contact", one) for one in values]
+    sandbox.dynamics.create("contact", {"lastname": "x", "parentcustomerid": ("contact", mine[0])})
+
+    with connect(sandbox, page_size=2) as client:
+        pages = list(client.rows_by_lookup("contact", "_parentcustomerid_value", accounts, ["lastname"]))
+
+    assert sorted(row["contactid"] for page in pages for row in page) == sorted(mine)
+    assert max(len(page) for page in pages) == 2
+
+
 def test_rows_are_found_by_the_time_of_their_change(sandbox: Sandbox, client: DynamicsClient) -> None:
     """Only what changed inside the interval, page by page."""
     create(sandbox, 2)

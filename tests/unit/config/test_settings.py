@@ -39,7 +39,8 @@ NATIVE_COLUMNS = {
 }
 STANDARD_MARKETO = """
     salutation firstName middleName lastName title email phone mobilePhone fax address city state country postalCode
-    company annualRevenue doNotCall unsubscribed leadSource rating leadStatus mktoPersonNotes leadScore
+    company annualRevenue numberOfEmployees industry website mainPhone billingStreet billingCity billingState
+    billingPostalCode billingCountry doNotCall unsubscribed leadSource rating leadStatus mktoPersonNotes leadScore
     """
 
 

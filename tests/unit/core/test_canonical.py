@@ -10,7 +10,7 @@ import pytest
 
 from include.errors import SyncError
 from include.person_sync.core.canonical import canonical_dynamics, canonical_marketo, check_values, wire_values
-from include.person_sync.core.fields import FieldType, Side
+from include.person_sync.core.fields import FieldType, Rule, Side
 from include.person_sync.core.schema import EffectiveField, Option
 from include.person_sync.core.values import MISSING, UNREADABLE, text_series
 from tests.unit.core.build import effective
@@ -122,6 +122,25 @@ def test_lookup_is_read_from_the_column_named_like_the_field() -> None:
     result = canonical_dynamics(pd.DataFrame({"owner": ["Jane Roe ", None]}), [owner])
 
     assert result.values["owner"].fillna("-").tolist() == ["Jane Roe", "-"]
+
+
+def test_value_marked_as_unreadable_stays_so_and_is_no_problem_of_its_own() -> None:
+    """Whoever read the row knew already that it would not say; the person has nothing to correct."""
+    for kind in (FieldType.TEXT, FieldType.LOOKUP, FieldType.INTEGER):
+        field = effective(kind=kind)
+        result = canonical_dynamics(pd.DataFrame({"job_title": pd.Series([UNREADABLE, None], dtype="str")}), [field])
+
+        assert result.values["job_title"].fillna("-").tolist() == [UNREADABLE, "-"]
+        assert result.problems.empty
+
+
+def test_foreign_text_in_a_field_that_is_only_written_is_just_another_value() -> None:
+    """A label of Marketo's own must not keep the one from Dynamics away; on a two-way field it would be lost."""
+    one_way = effective(kind=FieldType.CHOICE, rule=Rule.DYNAMICS_TO_MARKETO)
+
+    assert read(Side.MARKETO, one_way, "Biotech") == ("Biotech", None)
+    assert read(Side.MARKETO, effective(kind=FieldType.CHOICE), "Biotech") == (UNREADABLE, "unknown_label")
+    assert read(Side.DYNAMICS, one_way, 77) == (UNREADABLE, "unknown_option")
 
 
 def test_label_that_two_options_share_stands_for_neither() -> None:

@@ -60,7 +60,6 @@ def test_rule_of_a_table_replaces_the_general_rule() -> None:
         {"contact": "Job;Title"},
         {"contact": None},
         {"contact": "owninguser>systemuser.fullname", "rule": Rule.MARKETO_TO_DYNAMICS},
-        {"contact": "owninguser>systemuser.fullname", "type": FieldType.BOOLEAN},
     ],
 )
 def test_field_refuses_what_cannot_work_and_names_itself(arguments: dict[str, object]) -> None:

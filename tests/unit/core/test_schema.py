@@ -47,11 +47,36 @@ def test_field_without_a_column_in_the_table_is_not_mentioned() -> None:
 
 def test_lookup_takes_part_under_its_own_name_towards_marketo() -> None:
     """Owner names arrive as ready text in a column named like the field."""
-    owner = Field("owner", FieldType.LOOKUP, "title", contact="owninguser>systemuser.fullname")
-
-    (field,) = resolve(owner, dynamics=DynamicsColumn("owninguser", "Lookup", updatable=False)).effective
+    (field,) = resolve_owner({"systemuser": {"fullname": DynamicsColumn("fullname", "String")}}).effective
 
     assert (field.raw_column, field.rule, field.is_lookup) == ("owner", Rule.DYNAMICS_TO_MARKETO, True)
+
+
+def resolve_owner(lookups: dict[str, dict[str, DynamicsColumn]]) -> Resolution:
+    """Return what becomes of a field that reads the owner's name."""
+    owner = Field("owner", FieldType.LOOKUP, "title", contact="owninguser>systemuser.fullname")
+    ours = {"title": MarketoColumn("title", "string", 255)}
+    theirs = {"owninguser": DynamicsColumn("owninguser", "Lookup", updatable=False)}
+    return resolve_fields(FieldMap((owner,)), Table.CONTACT, ours, theirs, lookups)
+
+
+@pytest.mark.parametrize(
+    ("lookups", "words"),
+    [
+        ({}, "table systemuser does not exist or can't be read"),
+        ({"systemuser": {}}, "column fullname does not exist on systemuser"),
+        ({"systemuser": {"fullname": DynamicsColumn("fullname", "String", readable=False)}}, "secured"),
+        ({"systemuser": {"fullname": DynamicsColumn("fullname", "Money")}}, "type Money, which does not fit"),
+    ],
+)
+def test_lookup_whose_referenced_column_cannot_be_read_is_dropped(
+    lookups: dict[str, dict[str, DynamicsColumn]], words: str
+) -> None:
+    """A secured column of the account reads as null; taken for empty it would clear Marketo."""
+    resolution = resolve_owner(lookups)
+
+    assert resolution.effective == ()
+    assert words in resolution.dropped[0].reason
 
 
 @pytest.mark.parametrize(

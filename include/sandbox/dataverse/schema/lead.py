@@ -27,6 +27,7 @@ from include.sandbox.dataverse.schema.columns import (
     text,
 )
 from include.sandbox.dataverse.schema.shared import (
+    INDUSTRIES,
     address_columns,
     consent_columns,
     currency_columns,
@@ -42,41 +43,6 @@ if TYPE_CHECKING:
 
 __all__ = ["lead_table"]
 
-_INDUSTRIES: Final = (
-    "Accounting",
-    "Agriculture and Non-petrol Natural Resource Extraction",
-    "Broadcasting Printing and Publishing",
-    "Brokers",
-    "Building Supply Retail",
-    "Business Services",
-    "Consulting",
-    "Consumer Services",
-    "Design, Direction and Creative Management",
-    "Distributors, Dispatchers and Processors",
-    "Doctor's Offices and Clinics",
-    "Durable Manufacturing",
-    "Eating and Drinking Places",
-    "Entertainment Retail",
-    "Equipment Rental and Leasing",
-    "Financial",
-    "Food and Tobacco Processing",
-    "Inbound Capital Intensive Processing",
-    "Inbound Repair and Services",
-    "Insurance",
-    "Legal Services",
-    "Non-Durable Merchandise Retail",
-    "Outbound Consumer Service",
-    "Petrochemical Extraction and Distribution",
-    "Service Retail",
-    "SIG Affiliations",
-    "Social Services",
-    "Special Outbound Trade Contractors",
-    "Specialty Realty",
-    "Transportation",
-    "Utility Creation and Distribution",
-    "Vehicle Retail",
-    "Wholesale",
-)
 _SOURCES: Final = (
     "Advertisement",
     "Employee Referral",
@@ -128,7 +94,7 @@ def _texts() -> Iterator[Column]:
 
 
 def _choices() -> Iterator[Column]:
-    yield choice("industrycode", *_INDUSTRIES)
+    yield choice("industrycode", *INDUSTRIES)
     yield choice("leadqualitycode", "Hot", "Warm", "Cold", default=2)
     yield choice("leadsourcecode", *_SOURCES)
     yield choice("prioritycode", "Default Value", default=1)

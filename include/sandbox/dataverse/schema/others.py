@@ -26,6 +26,7 @@ from include.sandbox.dataverse.schema.columns import (
     text,
 )
 from include.sandbox.dataverse.schema.shared import (
+    INDUSTRIES,
     address_columns,
     currency_columns,
     owner_columns,
@@ -76,7 +77,7 @@ def _account() -> Table:
     columns += [
         memo("description", 2000),
         integer("numberofemployees", 0, 1_000_000_000),
-        choice("industrycode", "Accounting"),
+        choice("industrycode", *INDUSTRIES),
     ]
     columns += [
         money("revenue", 100_000_000_000_000),

@@ -25,8 +25,51 @@ from include.sandbox.dataverse.schema.columns import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["address_columns", "consent_columns", "name_columns", "owner_columns", "record_columns", "state_columns"]
+__all__ = [
+    "INDUSTRIES",
+    "address_columns",
+    "consent_columns",
+    "name_columns",
+    "owner_columns",
+    "record_columns",
+    "state_columns",
+]
 
+INDUSTRIES: Final = (
+    "Accounting",
+    "Agriculture and Non-petrol Natural Resource Extraction",
+    "Broadcasting Printing and Publishing",
+    "Brokers",
+    "Building Supply Retail",
+    "Business Services",
+    "Consulting",
+    "Consumer Services",
+    "Design, Direction and Creative Management",
+    "Distributors, Dispatchers and Processors",
+    "Doctor's Offices and Clinics",
+    "Durable Manufacturing",
+    "Eating and Drinking Places",
+    "Entertainment Retail",
+    "Equipment Rental and Leasing",
+    "Financial",
+    "Food and Tobacco Processing",
+    "Inbound Capital Intensive Processing",
+    "Inbound Repair and Services",
+    "Insurance",
+    "Legal Services",
+    "Non-Durable Merchandise Retail",
+    "Outbound Consumer Service",
+    "Petrochemical Extraction and Distribution",
+    "Service Retail",
+    "SIG Affiliations",
+    "Social Services",
+    "Special Outbound Trade Contractors",
+    "Specialty Realty",
+    "Transportation",
+    "Utility Creation and Distribution",
+    "Vehicle Retail",
+    "Wholesale",
+)
 _ADDRESS_KINDS: Final = ("Bill To", "Ship To", "Primary", "Other")
 _SHIPPING: Final = ("Airborne", "DHL", "FedEx", "UPS", "Postal Mail", "Full Load", "Will Call")
 _DEFAULT_ONLY: Final = ("Default Value",)
