@@ -220,6 +220,7 @@ class Settings(_Section):
     schema_refresh_hours: Annotated[float, Field(gt=0)] = 24
     chunk_people: Annotated[int, Field(strict=True, ge=100)] = 20_000
     history_days: Count = 365
+    staging_days: Count = 7
     audit: AuditSettings = AuditSettings()
     baseline: BaselineSettings = BaselineSettings()
     brakes: Brakes = Brakes()

@@ -20,6 +20,7 @@ from include.person_sync.stages.backlog import take_turns
 from include.person_sync.stages.knowledge import Knowledge, load_knowledge
 from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.staging import RunFolder, text_frame
+from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,7 +55,11 @@ def extract_marketo(ctx: SyncContext, run_id: str) -> str:
     Staged frame: `marketo_id` int64, then one text column per REST name (mapped and control fields). Sends reads only.
     Raises RetryableError, QuotaExhausted or ConfigError of the client.
     """
-    request = RunRequest.from_json(dict(ctx.store.require_run(run_id).params))
+    run = ctx.store.require_run(run_id)
+    if run.status is RunStatus.COMMITTED:
+        log.info("run %s is committed already; nothing is read", run_id)
+        return f"{RunFolder(ctx.staging, run_id).name}/marketo.json"
+    request = RunRequest.from_json(dict(run.params))
     knowledge = load_knowledge(ctx)
     touched = touched_people(ctx, request, knowledge)
     touched.ids -= touched.deleted | set(touched.merged)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import LostAnswer, SyncError
 from include.person_sync.stages.dry_run import describe_plan, records
+from include.person_sync.stages.housekeeping import tidy_up
 from include.person_sync.stages.open_run import note_calls
 from include.person_sync.stages.staging import RunFolder
 from include.person_sync.state import RunStatus
@@ -45,6 +46,7 @@ def report(ctx: SyncContext, run_id: str, reconciled: str | None = None) -> dict
             send_activities(ctx)
         except SyncError as error:
             log.warning("refusals could not be written to the activity log now; the next run tries again: %s", error)
+        tidy_up(ctx, run_id)
     note_calls(ctx, ctx.api_calls()["marketo"])
     summary = summary_of(ctx, run_id)
     log_counts(summary)

@@ -71,6 +71,10 @@ class RunFolder:
         for reference in references:
             (self.root / reference).unlink(missing_ok=True)
 
+    def remove(self) -> None:
+        """Remove the run's files; a folder that is gone already is no matter."""
+        remove_folder(self.root / self.name)
+
     def write_manifest(self, name: str, content: Mapping[str, Any]) -> str:
         """Write a JSON manifest and return its reference; written last, it vouches for the files it names."""
         reference = f"{self.name}/{name}.json"
@@ -88,6 +92,15 @@ class RunFolder:
         path = self.root / reference
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of files, on whatever store it is; one that is gone already is no matter."""
+    if not folder.exists():
+        return
+    for file in folder.iterdir():
+        file.unlink(missing_ok=True)
+    folder.rmdir()
 
 
 def text_frame(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
