@@ -253,7 +253,7 @@ def test_the_sync_does_what_the_model_says() -> None:
         settings=settings(
             max_examples=300 if nightly else 6,
             stateful_step_count=40 if nightly else 14,
-            phases=None if nightly else (Phase.explicit, Phase.reuse, Phase.generate),
+            phases=tuple(Phase) if nightly else (Phase.explicit, Phase.reuse, Phase.generate),
             suppress_health_check=list(HealthCheck),
             deadline=None,
             print_blob=True,
