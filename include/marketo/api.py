@@ -86,7 +86,9 @@ class MarketoApi:
         self.transport.close()
         self._identity.close()
 
-    def read(self, operation: Operation, params: Params = ()) -> Envelope:
+    def read(
+        self, operation: Operation, params: Params = (), *, handed_back: frozenset[str] = _NOTHING_HANDED_BACK
+    ) -> Envelope:
         """
         Return the envelope of a query; "no data found" (702) is an empty result.
 
@@ -94,8 +96,8 @@ class MarketoApi:
         or cannot be searched (1011).
         """
         if len(self.connection.host) + len(operation.path) + len(encode_params(params)) > LONGEST_URL:
-            return self.query(operation, params)
-        return self._read(operation, "GET", params, None, {})
+            return self.query(operation, params, handed_back=handed_back)
+        return self._read(operation, "GET", params, None, {}, handed_back)
 
     def query(
         self, operation: Operation, params: Params, *, handed_back: frozenset[str] = _NOTHING_HANDED_BACK

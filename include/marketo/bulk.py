@@ -52,7 +52,8 @@ FILTER_NOT_SUPPORTED: Final = "1035"
 DENIED: Final = "603"
 _UNKNOWN_JOB: Final = frozenset({"610", "702", INVALID_DATA, "1013", "404"})
 _INVALID_FIELDS: Final = re.compile(r"invalid fields?\s*\[(?P<names>[^\]]*)\]", re.IGNORECASE)
-_CREATE_HANDED_BACK: Final = frozenset({DENIED, FILTER_NOT_SUPPORTED})
+_MISSING: Final = frozenset({DENIED, FILTER_NOT_SUPPORTED})
+"""Codes that say that there is no bulk extract here; everywhere else 603 is a wrong setting."""
 
 
 class BulkLeads:
@@ -87,7 +88,7 @@ class BulkLeads:
         """
         body = encode_json({"fields": list(fields), "format": "CSV", "filter": dict(filter_)})
         try:
-            envelope = self._api.write(operations.CREATE_EXPORT, body, repeatable=True, handed_back=_CREATE_HANDED_BACK)
+            envelope = self._api.write(operations.CREATE_EXPORT, body, repeatable=True, handed_back=_MISSING)
         except CallRefused as refusal:
             raise self._explained(refusal) from refusal
         return self._note(_one_job(envelope, operations.CREATE_EXPORT))
@@ -100,7 +101,7 @@ class BulkLeads:
         """
         operation = operations.ENQUEUE_EXPORT.at(job=job_id)
         try:
-            envelope = self._api.write(operation, None, handed_back=frozenset({DENIED}))
+            envelope = self._api.write(operation, None, handed_back=_MISSING)
         except CallRefused as refusal:
             if refusal.code == BULK_REFUSED and _is_already_queued(refusal):
                 self._seen.pop(job_id, None)  # what was last seen is from before
@@ -119,7 +120,7 @@ class BulkLeads:
             return known[1]
         operation = operations.EXPORT_STATUS.at(job=job_id)
         try:
-            return self._note(_one_job(self._api.read(operation), operation))
+            return self._note(_one_job(self._api.read(operation, handed_back=_MISSING), operation))
         except CallRefused as refusal:
             raise self._explained(refusal) from refusal
 
@@ -143,25 +144,34 @@ class BulkLeads:
 
         def fetch(token: str | None) -> Envelope:
             page = [("nextPageToken", token)] if token else []
-            return self._api.read(operations.LIST_EXPORTS, [("batchSize", "300"), *asked, *page])
+            params = [("batchSize", "300"), *asked, *page]
+            try:
+                return self._api.read(operations.LIST_EXPORTS, params, handed_back=_MISSING)
+            except CallRefused as refusal:
+                raise self._explained(refusal) from refusal
 
         for envelope in iterate_records(fetch, operations.LIST_EXPORTS):
             for item in require_objects(envelope.result, operations.LIST_EXPORTS.label, envelope.request_id):
                 yield parse_job(item, operations.LIST_EXPORTS, envelope.request_id)
 
-    def used_today(self) -> int:
+    def overview(self) -> list[BulkJob]:
+        """Return the API user's jobs of the last seven days; one call looks at all of them at once."""
+        return [self._note(job) for job in self.jobs()]
+
+    def used_today(self, jobs: Sequence[BulkJob] | None = None) -> int:
         """
-        Return the bytes that our own lead extracts have used of today's volume. Costs a call.
+        Return the bytes that our own lead extracts have used of today's volume; asks for `jobs` unless they are given.
 
         A lower bound: other users' jobs and other kinds of export can't be seen. The day ends at midnight Central.
         """
         today = quota_day(self._now())
-        finished = [one for one in self.jobs([BulkStatus.COMPLETED]) if one.finished_at]
+        completed = self.jobs([BulkStatus.COMPLETED]) if jobs is None else jobs
+        finished = [one for one in completed if one.finished_at and one.status is BulkStatus.COMPLETED]
         return sum(one.size or 0 for one in finished if one.finished_at and quota_day(one.finished_at) == today)
 
-    def require_volume(self) -> None:
-        """Raise QuotaExhausted when our own extracts alone have used up the day's volume."""
-        used = self.used_today()
+    def require_volume(self, jobs: Sequence[BulkJob] | None = None) -> None:
+        """Raise QuotaExhausted when our own extracts alone have used up the day's volume; `jobs` as in `used_today`."""
+        used = self.used_today(jobs)
         if used >= self.settings.daily_bytes:
             raise self._volume_used_up(f"{used:,} bytes were extracted today", None)
 

@@ -82,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_setup(commands, shared)
     add_cycle(commands, shared)
     add_create(commands, shared)
+    add_baseline(commands, shared)
     add_audit(commands, shared)
     add_history(commands, shared)
     return parser
@@ -151,6 +152,25 @@ def add_create(commands: Any, shared: argparse.ArgumentParser) -> None:
         help="how long to wait for another run to give the lease back (default: 30)",
     )  # fmt: skip
     create.set_defaults(command=run_create_command)
+
+
+def add_baseline(commands: Any, shared: argparse.ArgumentParser) -> None:
+    """Add `baseline`."""
+    baseline = commands.add_parser(
+        "baseline", parents=[shared], help="first load or new baseline: everybody on both sides, by partitions"
+    )
+    baseline.add_argument(
+        "--partitions", type=int, metavar="N", help="cut everybody into N partitions (default: by their number)"
+    )
+    baseline.add_argument("--dry-run", action="store_true", help="read and plan everything, write nothing")
+    baseline.add_argument(
+        "--since", type=moment, metavar="TIME", help="nobody in Marketo was created before (default: Marketo is asked)"
+    )
+    baseline.add_argument("--resume", metavar="ID", help="go on with a baseline that was broken off")
+    baseline.add_argument(
+        "--override", action="append", default=[], metavar="BRAKE", help="lift a brake; repeatable; recorded"
+    )
+    baseline.set_defaults(command=run_baseline_command)
 
 
 def add_audit(commands: Any, shared: argparse.ArgumentParser) -> None:
@@ -250,6 +270,21 @@ def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str
     )
     people = [f"  {' '.join(str(part) for part in one.values())}" for one in summary["people"]]
     return summary, "\n".join([summary_text(summary), *people]), EXIT_DONE
+
+
+def run_baseline_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+    """Work through everybody."""
+    from include.person_sync.stages.baseline import BaselineRequest, run_baseline
+
+    request = BaselineRequest(
+        partitions=options.partitions,
+        dry_run=options.dry_run,
+        since=options.since,
+        overrides=tuple(options.override),
+        origin=origin(),
+    )
+    summary = run_baseline(context(), request, resume=options.resume)
+    return summary, summary_text(summary), EXIT_DONE
 
 
 def run_audit_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:

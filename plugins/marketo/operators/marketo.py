@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from include.marketo import MarketoClient, MarketoField, RowResult
 
-__all__ = ["MarketoExtractOperator", "MarketoLoadOperator"]
+__all__ = ["MarketoExtractOperator", "MarketoLoadOperator", "people_schema"]
 
 _ARROW_TYPES: Final = {
     "integer": pa.int64(),
@@ -84,7 +84,7 @@ class MarketoExtractOperator(BaseOperator):
         """Read, write the files, return the manifest's address."""
         directory = ObjectStoragePath(self.destination)
         with closing(self.hook.get_conn()) as client:
-            schema = _schema(client.describe(), self.fields)
+            schema = people_schema(client.describe(), self.fields)
             ids, details = self._wanted(client, context)
             rows = write_rows(directory / "people.parquet", schema, client.leads_by("id", ids, schema.names[1:]))
         self.log.info("Read %d of %d people in %d calls", rows, len(ids), client.calls)
@@ -190,7 +190,7 @@ def _changed_between(client: MarketoClient, fields: Sequence[str], start: dateti
     return sorted(found)
 
 
-def _schema(known: Iterable[MarketoField], fields: Sequence[str]) -> pa.Schema:
+def people_schema(known: Iterable[MarketoField], fields: Sequence[str]) -> pa.Schema:
     """Return the columns of the file, `id` first. Raises ConfigError for a field that the instance does not have."""
     types = {field.name: field.data_type for field in known}
     names = ["id", *(name for name in fields if name != "id")]

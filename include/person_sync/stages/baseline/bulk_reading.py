@@ -94,10 +94,11 @@ class BulkReading:
 
         Raises BulkUnavailable, and QuotaExhausted once nothing is under way any more.
         """
+        jobs_seen = self._bulk.overview() if any(one["parts"] is None for one in self._document["windows"]) else []
         for number, window in enumerate(self._document["windows"]):
             if window["job"] is not None and window["parts"] is None:
                 self._look(number, window)
-        stopped = self._start_more()
+        stopped = self._start_more(jobs_seen)
         if all(window["parts"] is not None for window in self._document["windows"]):
             return None
         jobs = tuple(window["job"] for window in self._under_way())
@@ -170,13 +171,13 @@ class BulkReading:
 
     # new jobs
 
-    def _start_more(self) -> QuotaExhausted | None:
+    def _start_more(self, jobs_seen: list[BulkJob]) -> QuotaExhausted | None:
         """Start jobs while there is room; return why none may be started today."""
         todo = [one for one in self._document["windows"] if one["job"] is None]
         room = self._ctx.settings.baseline.jobs - len(self._under_way())
         try:
             if todo and room > 0:
-                self._bulk.require_volume()
+                self._bulk.require_volume(jobs_seen)
             for window in self._under_way():
                 self._ensure_queued(window)
             for window in todo[: max(room, 0)]:

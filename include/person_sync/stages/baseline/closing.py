@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LEASE_WAIT_S = 900.0
+
 
 def close_baseline(ctx: SyncContext, baseline_id: str) -> dict[str, Any]:
     """
@@ -53,6 +55,7 @@ def close_baseline(ctx: SyncContext, baseline_id: str) -> dict[str, Any]:
             remedy="run or clear what is missing, then close it again.",
         )
     counts, calls = summed(run.counts for run in done), summed_calls(done)
+    calls = {system: calls.get(system, 0) + progress.calls(system) for system in ("marketo", "dynamics")}
     if not opened.request.dry_run:
         move_watermarks(ctx, progress, opened, counts, calls)
     remove_staged(progress)
@@ -75,7 +78,7 @@ def move_watermarks(
     run_id = closing_run_id(progress.baseline_id)
     request = RunRequest(mode=Mode.BASELINE, origin=dict(opened.request.origin))
     try:
-        open_run(ctx, run_id, request, kind=KIND)
+        open_run(ctx, run_id, request, kind=KIND, wait_s=LEASE_WAIT_S)
         with ctx.lease(run_id):
             content = Commit(
                 watermarks=new_watermarks(ctx, progress, opened), counts=counts, api_calls=calls, settles=False

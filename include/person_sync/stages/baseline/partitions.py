@@ -69,7 +69,7 @@ class Partitioning:
 
     def _suggested(self) -> int:
         """Return how many partitions keep each below the configured number of people on its larger side."""
-        rows = sum(int(document["rows"]) for document in self._tables.values())
+        rows = sum(self._folder.count_rows(document["parts"]) for document in self._tables.values())
         people = sum(self._folder.count_rows(parts) for parts in people_parts(self._marketo))
         return max(1, ceil(max(rows, people) / self._ctx.settings.baseline.partition_people))
 

@@ -6,6 +6,7 @@ Each reader writes its own document, since they run side by side. That a partiti
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ from include.person_sync.stages.knowledge import Knowledge, load_knowledge
 from include.person_sync.stages.staging import RunFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from include.person_sync.stages.context import SyncContext
 
 KIND = "baseline"
@@ -53,6 +56,21 @@ class Progress:
 
     def _name(self, part: str) -> str:
         return f"{KIND}/{self.baseline_id}" + (f"/{part}" if part else "")
+
+    @contextmanager
+    def counting_calls(self, ctx: SyncContext, system: str) -> Iterator[None]:
+        """Add the calls sent meanwhile to what reading a system has cost so far."""
+        part = f"calls.{system}"
+        before = ctx.api_calls()[system]
+        try:
+            yield
+        finally:
+            sent = ctx.api_calls()[system] - before
+            self.save({"calls": self.calls(system) + sent}, part)
+
+    def calls(self, system: str) -> int:
+        """Return the calls that reading a system has cost."""
+        return int((self.load(f"calls.{system}") or {"calls": 0})["calls"])
 
     def opened(self) -> Opened:
         """Return how the baseline began. Raises ConfigError when there is none of this id."""

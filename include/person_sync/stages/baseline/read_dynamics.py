@@ -40,9 +40,9 @@ def read_dynamics(ctx: SyncContext, baseline_id: str) -> None:
     """
     progress = Progress(ctx, baseline_id)
     knowledge = unchanged_knowledge(ctx, progress.opened())
-    for table in TABLES:
-        reading = TableReading(ctx, knowledge, progress, table)
-        reading.complete()
+    with progress.counting_calls(ctx, "dynamics"):
+        for table in TABLES:
+            TableReading(ctx, knowledge, progress, table).complete()
 
 
 class TableReading:

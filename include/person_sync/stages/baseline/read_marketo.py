@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from include.person_sync.stages.context import SyncContext
+    from include.person_sync.stages.knowledge import Knowledge
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +33,13 @@ def read_marketo(ctx: SyncContext, baseline_id: str) -> Waiting | None:
     progress = Progress(ctx, baseline_id)
     opened = progress.opened()
     knowledge = unchanged_knowledge(ctx, opened)
-    document = progress.load(MARKETO) or begin(ctx, progress, opened.request.since)
-    if document["done"]:
-        return None
+    with progress.counting_calls(ctx, "marketo"):
+        document = progress.load(MARKETO) or begin(ctx, progress, opened.request.since)
+        return None if document["done"] else go_on(ctx, knowledge, progress, document)
+
+
+def go_on(ctx: SyncContext, knowledge: Knowledge, progress: Progress, document: dict[str, Any]) -> Waiting | None:
+    """Take the reading as far as it goes now; without bulk extract it begins anew by id."""
     waiting = None
     if document["route"] == BULK:
         try:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from include.errors import LeaseHeld, SyncError
+from include.errors import SyncError
 from include.person_sync.stages.baseline.closing import close_baseline
 from include.person_sync.stages.baseline.opening import open_baseline
 from include.person_sync.stages.baseline.partitions import partition
@@ -25,8 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LEASE_PATIENCE_S = 1_800.0
-LEASE_POLL_S = 5.0
+LEASE_WAIT_S = 1_800.0
+"""How long a partition waits for a cycle that is writing."""
 
 
 def run_baseline(
@@ -51,7 +50,7 @@ def run_baseline(
             sleep(waiting.poll_s)
         read_dynamics(ctx, baseline_id)
         for number in partition(ctx, baseline_id):
-            taking_turns(partial(sync_partition, ctx, baseline_id, number), sleep)
+            sync_partition(ctx, baseline_id, number, wait_s=LEASE_WAIT_S)
             report_partition(ctx, baseline_id, number)
         return close_baseline(ctx, baseline_id)
     except SyncError as error:
@@ -61,18 +60,3 @@ def run_baseline(
             "resume": f"person-sync baseline --resume {baseline_id}",
         }
         raise
-
-
-def taking_turns(work: Callable[[], Any], sleep: Callable[[float], None]) -> None:
-    """Do the work; while a cycle holds the lease, wait for it, half an hour at most."""
-    waited_s = 0.0
-    while True:
-        try:
-            work()
-        except LeaseHeld:
-            if waited_s >= LEASE_PATIENCE_S:
-                raise
-            sleep(LEASE_POLL_S)
-            waited_s += LEASE_POLL_S
-        else:
-            return

@@ -61,9 +61,11 @@ def surroundings_of_partition(ctx: SyncContext) -> SyncContext:
     return own
 
 
-def sync_partition(ctx: SyncContext, baseline_id: str, number: int) -> dict[str, Any]:
+def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: float = 0.0) -> dict[str, Any]:
     """
     Work through one partition and return its run's summary; one that is done already is left alone.
+
+    Waits up to `wait_s` seconds for another run to give the lease back.
 
     Plan, brakes, writes and commit are those of any run; the lease is held from before the plan to after the commit, so
     cycles take turns with partitions. May be repeated after a kill at any point. Raises what the stages raise.
@@ -77,7 +79,7 @@ def sync_partition(ctx: SyncContext, baseline_id: str, number: int) -> dict[str,
         return summary_of(ctx, run_id)
     own = surroundings_of_partition(ctx)
     try:
-        return work_through(own, progress, opened, number)
+        return work_through(own, progress, opened, number, wait_s)
     except BaseException as error:
         note_failure(own, run_id, error)
         raise
@@ -85,11 +87,11 @@ def sync_partition(ctx: SyncContext, baseline_id: str, number: int) -> dict[str,
         ctx.release_lease(run_id)
 
 
-def work_through(ctx: SyncContext, progress: Progress, opened: Opened, number: int) -> dict[str, Any]:
+def work_through(ctx: SyncContext, progress: Progress, opened: Opened, number: int, wait_s: float) -> dict[str, Any]:
     """Run the stages on one partition."""
     run_id, wish = run_id_of(progress.baseline_id, number), opened.request
     request = RunRequest(mode=Mode.BASELINE, dry_run=wish.dry_run, overrides=wish.overrides, origin=dict(wish.origin))
-    open_run(ctx, run_id, request, kind=KIND)
+    open_run(ctx, run_id, request, kind=KIND, wait_s=wait_s)
     knowledge = unchanged_knowledge(ctx, opened)
     manifest = reconcile(ctx, run_id, *stage_partition(ctx, knowledge, progress, opened, number))
     guard(ctx, run_id, manifest)

@@ -1,0 +1,1 @@
+"""Triggers that wait for Marketo without holding a worker."""
