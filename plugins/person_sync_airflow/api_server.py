@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.api.common.trigger_dag import trigger_dag
@@ -52,6 +51,7 @@ class AirflowDesk:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._store: tuple[str, Store] | None = None
 
     def secrets(self) -> Sequence[str]:
         """
@@ -107,15 +107,15 @@ class AirflowDesk:
             log.warning("the state database can't be used yet: %s", error)
 
     def _ready_store(self) -> Store:
-        with self._lock:  # opening it may migrate, which one thread at a time should do
-            return self._store
-
-    @cached_property
-    def _store(self) -> Store:
+        """Return the store at the database the connection names now; one thread at a time may have to migrate it."""
         from include.person_sync.config.connections import state_url
         from include.person_sync.state import Store
 
-        return Store.open(state_database() or state_url())
+        url = state_database() or state_url()
+        with self._lock:
+            if self._store is None or self._store[0] != url:
+                self._store = (url, Store.open(url))
+            return self._store[1]
 
 
 @contextmanager

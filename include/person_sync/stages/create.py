@@ -17,12 +17,10 @@ from include.person_sync.core.matching import CreateRequest, parse_request
 from include.person_sync.stages.commit import COUNTED, DIRECTIONS
 from include.person_sync.stages.cycle import new_run_id, run_cycle
 from include.person_sync.stages.dry_run import records
-from include.person_sync.stages.planning import PlanFiles
 from include.person_sync.stages.request import Mode, RunRequest
-from include.person_sync.stages.staging import RunFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     import pandas as pd
 
@@ -120,37 +118,30 @@ def rows_of(ctx: SyncContext, marketo_ids: Collection[int]) -> dict[int, tuple[s
     return {int(person): (str(table), str(row)) for person, table, row in cells}
 
 
-def fates_in(ctx: SyncContext, run_id: str, marketo_ids: Iterable[int]) -> list[Fate]:
+def fates_in(ctx: SyncContext, run_id: str, marketo_ids: Collection[int]) -> list[Fate]:
     """Return what a committed run made of people who were not linked when it was asked for."""
-    folder = RunFolder(ctx.staging, run_id)
-    reconciled = folder.read_manifest(f"{folder.name}/reconciled.json")
-    pairs = PlanFiles.read(folder, reconciled).pairs
-    people = folder.read_frames(folder.read_manifest(reconciled["marketo"])["parts"])
-    seen = {int(one) for one in people["marketo_id"]} if len(people) else set()
-    creates = ctx.store.load_plan(run_id, direction="to_dynamics").changes
-    creates = creates[creates["action"] == "create"].dropna(subset=["marketo_id"]).set_index("marketo_id")
+    changes = ctx.store.load_plan(run_id).changes
+    changes = changes[changes["marketo_id"].isin(list(marketo_ids))]
+    made = changes[(changes["action"] == "create") & (changes["direction"] == "to_dynamics")]
+    applied = ids_in(made[made["status"] == "applied"])
+    linked, planned = ids_in(changes[changes["action"] == "link"]), ids_in(changes)
     letters = ctx.store.dead_letters(marketo_ids=list(marketo_ids))
-    newcomers = pairs.dropna(subset=["marketo_id", "newcomer"])["marketo_id"]
-    fresh = {int(one) for one in newcomers}
-    rows = rows_of(ctx, list(marketo_ids))
-    return [_fate(one, rows=rows, seen=seen, fresh=fresh, creates=creates, letters=letters) for one in marketo_ids]
+    reasons = {int(one["marketo_id"]): one for one in records(letters)}
+    rows = rows_of(ctx, marketo_ids)
+
+    def fate(person: int) -> Fate:
+        if person in rows:
+            ending = Ending.CREATED if person in applied else Ending.LINKED if person in linked else None
+            return Fate(person, ending or Ending.ALREADY_SYNCED, *rows[person])
+        if person in reasons:
+            why = reasons[person]
+            ending = Ending.HELD if why["kind"] == "ambiguous" else Ending.REFUSED
+            return Fate(person, ending, code=why["code"], message=why["message"])
+        return Fate(person, Ending.UNFINISHED if person in planned else Ending.NOT_FOUND)
+
+    return [fate(one) for one in marketo_ids]
 
 
-def _fate(
-    person: int,
-    *,
-    rows: dict[int, tuple[str, str]],
-    seen: set[int],
-    fresh: set[int],
-    creates: pd.DataFrame,
-    letters: pd.DataFrame,
-) -> Fate:
-    made = person in creates.index and str(creates.loc[[person], "status"].iloc[-1]) == "applied"
-    if person in rows:
-        ending = Ending.CREATED if made else Ending.LINKED if person in fresh else Ending.ALREADY_SYNCED
-        return Fate(person, ending, *rows[person])
-    mine = records(letters[letters["marketo_id"] == person].tail(1))
-    if mine:
-        ending = Ending.HELD if mine[0]["kind"] == "ambiguous" else Ending.REFUSED
-        return Fate(person, ending, code=mine[0]["code"], message=mine[0]["message"])
-    return Fate(person, Ending.UNFINISHED if person in seen else Ending.NOT_FOUND)
+def ids_in(changes: pd.DataFrame) -> set[int]:
+    """Return the Marketo ids of changes."""
+    return {int(one) for one in changes["marketo_id"].dropna()}
