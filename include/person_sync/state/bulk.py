@@ -32,6 +32,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateTable, DropTable
@@ -42,13 +43,26 @@ if TYPE_CHECKING:
     from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
     from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
-__all__ = ["NUL", "NUL_STAND_IN", "append", "id_set", "is_postgresql", "read_frame", "staged", "upsert", "with_nul"]
+__all__ = [
+    "NUL",
+    "NUL_STAND_IN",
+    "append",
+    "id_set",
+    "is_postgresql",
+    "learn_sizes",
+    "read_frame",
+    "staged",
+    "upsert",
+    "with_nul",
+]
 
 NUL, NUL_STAND_IN = "\0", "\ufdd1"
 """PostgreSQL's texts cannot hold the character NUL, which a person's field can; this noncharacter stands for it."""
 
 CHUNK_ROWS = 100_000
 """Rows encoded for COPY at a time; bounds the memory of the encoded copy, not of the frame itself."""
+
+MANY_ROWS = 5_000
 
 _BLOCK_BYTES = 1 << 24
 """What pyarrow parses at a time; must hold a whole row, of which the longest known are a quarter of a megabyte."""
@@ -136,6 +150,17 @@ def _is_usable(connection: Connection) -> bool:
         return True
     driver: Any = connection.connection.driver_connection
     return str(driver.info.transaction_status.name) == "INTRANS"
+
+
+def learn_sizes(connection: Connection, table: Table, added: int) -> None:
+    """
+    Have PostgreSQL look at a table after many rows were added, before they are queried.
+
+    It would do so by itself a minute later. Until then it takes a plan it has never seen for a plan of no rows, and
+    joins its hundred thousand values by looking at all of them once per change.
+    """
+    if added >= MANY_ROWS and is_postgresql(connection):
+        connection.execute(text(f"ANALYZE {table.name}"))
 
 
 def upsert(connection: Connection, table: Table) -> PostgresqlInsert | SqliteInsert:

@@ -13,7 +13,7 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from include.errors import SyncError
-from include.person_sync.state.bulk import append, read_frame, staged
+from include.person_sync.state.bulk import append, learn_sizes, read_frame, staged
 from include.person_sync.state.links import reserve
 from include.person_sync.state.records import ChangeStatus, StoredPlan
 from include.person_sync.state.tables import plan, plan_change, plan_value
@@ -77,6 +77,8 @@ def save_plan(connection: Connection, run_id: str, changes: pd.DataFrame, values
     connection.execute(insert(plan).values(plan_id=plan_id, run_id=run_id, attempt=attempt, created_at=now))
     append(connection, plan_change, _with_plan(changes, plan_id, _PLANNED))
     append(connection, plan_value, _with_plan(values, plan_id, list(_VALUE_DTYPES)))
+    for table, frame in ((plan_change, changes), (plan_value, values)):
+        learn_sizes(connection, table, len(frame))
     return attempt
 
 

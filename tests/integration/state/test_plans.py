@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import psycopg
 import pytest
 
 from include.errors import SyncError
@@ -198,3 +199,19 @@ def test_run_without_a_plan_is_said_to_have_none(store: Store, begin: Callable[.
     """A stage that comes too early gets told what to run first."""
     with pytest.raises(SyncError, match=r"run-1 has no plan.*reconcile"):
         store.load_plan(begin())
+
+
+def test_a_large_plan_is_known_to_the_planner_before_it_is_read(postgres_url: str) -> None:
+    """PostgreSQL's statistics hold a plan of many rows at once, not only after its own maintenance a minute later."""
+    store = Store.open(postgres_url)
+    store.start_run("run-1", kind="cycle", mode="incremental", params={}, origin={})
+    numbers = range(6_000)
+    changes = changes_frame(*({"link_id": number, "dynamics_id": f"g{number}"} for number in numbers))
+    values = values_frame(*({"change_no": number, "field": "city", "planned": "x"} for number in numbers))
+
+    store.save_plan("run-1", changes, values)
+    store.close()
+
+    with psycopg.connect(postgres_url) as connection:
+        known = connection.execute("SELECT reltuples FROM pg_class WHERE relname IN ('plan_change', 'plan_value')")
+        assert [int(rows) for (rows,) in known] == [6_000, 6_000]
