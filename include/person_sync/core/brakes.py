@@ -11,7 +11,7 @@ was seen, a remedy, and can be overridden by name for one run.
 | `emptied_to_dynamics`, `emptied_to_marketo` | too many people would lose a filled value there |
 | `deleted_to_dynamics` | too many rows would be deleted there |
 | `dynamics_shrank`, `marketo_shrank` | a side that was read in full holds far fewer people than it did |
-| `map_changed` | the field map, filter or schema differs from what the base was built with |
+| `map_changed` | a mapped field, or the sync filter, was changed or taken away since the base was built |
 
 Counts and shares: a limit trips when the number of people is above `number`, or when it is above `share` of all linked
 people *and* above `floor`; so a database of 50 people does not stop on 5 edits. The first run, which has no linked
@@ -44,6 +44,7 @@ __all__ = [
     "tripped",
 ]
 
+_SHOWN = 10
 _WAYS = (Direction.TO_DYNAMICS, Direction.TO_MARKETO)
 _KINDS = ("changed", "created", "emptied")
 _PEOPLE_BRAKES = (*((kind, way) for kind in _KINDS for way in _WAYS), ("deleted", Direction.TO_DYNAMICS))
@@ -114,8 +115,8 @@ class PlanCounts:
     What the brakes look at.
 
     `linked_people`: open links before this run; 0 means that this is the first run. `dynamics` and `marketo` are the
-    sizes of the sides, None when a side was not read in full. `map_digest` and `base_map_digest` are equal, or the
-    latter is None, unless the map changed since the base was built.
+    sizes of the sides, None when a side was not read in full. `map_changes` says, one entry each, what the map means
+    otherwise than when the base was built; a field that was only added is none.
     """
 
     linked_people: int
@@ -123,8 +124,7 @@ class PlanCounts:
     to_marketo: DirectionCounts = DirectionCounts()
     dynamics: SideSizes | None = None
     marketo: SideSizes | None = None
-    map_digest: str | None = None
-    base_map_digest: str | None = None
+    map_changes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,8 @@ def tripped(counts: PlanCounts, settings: BrakeSettings) -> list[BrakeVerdict]:
     """Return all brakes that trip, overridden or not, in the order of `BRAKES`."""
     verdicts = [] if counts.linked_people == 0 else [*_people_verdicts(counts, settings)]
     verdicts += [*_size_verdicts(counts, settings)]
-    if counts.linked_people and settings.stop_on_map_change and _is_map_changed(counts):
-        verdicts.append(_map_verdict())
+    if counts.linked_people and settings.stop_on_map_change and counts.map_changes:
+        verdicts.append(_map_verdict(counts.map_changes))
     return verdicts
 
 
@@ -227,16 +227,13 @@ def _size_verdicts(counts: PlanCounts, settings: BrakeSettings) -> Iterator[Brak
             )
 
 
-def _is_map_changed(counts: PlanCounts) -> bool:
-    return counts.base_map_digest is not None and counts.base_map_digest != counts.map_digest
-
-
-def _map_verdict() -> BrakeVerdict:
+def _map_verdict(changes: tuple[str, ...]) -> BrakeVerdict:
+    shown = ", ".join(changes[:_SHOWN]) + (f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else "")
     return BrakeVerdict(
         name="map_changed",
-        seen="another field map",
+        seen=shown,
         limit="the map the base was built with",
-        message="The field map, filter or schema differs from what the base snapshot was built with, so values may "
+        message=f"The field map means something else than when the last values were agreed on: {shown}. Values may "
         "look edited that nobody edited.",
-        remedy=f"Look at the plan (--dry-run). If it is right, {_override('map_changed')}.",
+        remedy=f"Look at the plan (--dry-run). If it is right, {_override('map_changed')}. Adding a field needs none.",
     )

@@ -132,6 +132,7 @@ class ColumnSource:
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MARKETO_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COLUMN = re.compile(r"(?P<attribute>[a-z][a-z0-9_]*)(?:>(?P<table>[a-z][a-z0-9_]*)\.(?P<column>[a-z][a-z0-9_]*))?")
+_MEANING = ("type", "marketo", "contact", "lead", "rule", "contact_rule", "lead_rule", "blank")
 _RESERVED = frozenset({"link_id"})
 
 
@@ -240,6 +241,11 @@ class FieldMap:
         """Return a hash of everything the map says; equal maps have equal digests in every process and release."""
         text = json.dumps([asdict(field) for field in self.fields], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+    def meanings(self) -> dict[str, str]:
+        """Return, by field name, a hash of what a field says about how values travel; equal in every process."""
+        fields = {field.name: [getattr(field, part) for part in _MEANING] for field in self.fields}
+        return {name: hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16] for name, parts in fields.items()}
 
 
 def _refuse_twins(claims: list[tuple[str, Field]], complaint: str) -> None:

@@ -54,7 +54,7 @@ def control_decisions(
     """
     rest = rest_names(names)
     seen = pairs["marketo_id"].isna() | pairs["marketo_id"].isin(people.index)
-    pairs, fulfilled = pairs[seen], fulfilled[seen]
+    pairs, fulfilled = pairs[seen], fulfilled.loc[pairs.index][seen]
     now = people.reindex(pairs["marketo_id"].fillna(NOBODY).astype("int64")).set_axis(pairs.index)
     current: dict[str, pd.Series] = {field: now[name] if name in now else empty(pairs) for field, name in rest.items()}
     deleted = current[IS_DELETED].str.lower() == "true"

@@ -64,15 +64,39 @@ def plan_counts(
 ) -> PlanCounts:
     """Return what the brakes look at."""
     counted = count_plan(plan)
-    known = ctx.store.watermarks().get(FIELD_MAP, {})
     return PlanCounts(
         linked_people=0 if is_initial_load(ctx) else int(manifest["known_links"]),
         to_dynamics=counted[Direction.TO_DYNAMICS],
         to_marketo=counted[Direction.TO_MARKETO],
         dynamics=dynamics_sizes(folder, manifest) if request.mode is Mode.INCREMENTAL else None,
-        map_digest=ctx.settings.field_map.digest(),
-        base_map_digest=known.get("digest"),
+        map_changes=map_changes(ctx, ctx.store.watermarks().get(FIELD_MAP)),
     )
+
+
+def map_memory(ctx: SyncContext) -> dict[str, Any]:
+    """Return what is remembered of the field map and the filter, to tell later what changed about them."""
+    field_map = ctx.settings.field_map
+    return {"digest": field_map.digest(), "fields": field_map.meanings(), "filter": ctx.settings.sync_filter_column}
+
+
+def map_changes(ctx: SyncContext, known: dict[str, Any] | None) -> tuple[str, ...]:
+    """
+    Return what the map means otherwise than when the base was built: fields changed or removed, another filter.
+
+    A field that was added changes nothing that was agreed on: it is filled in by itself.
+    """
+    now = map_memory(ctx)
+    known = known or now
+    filtered = known.get("filter", now["filter"])
+    if known.get("digest") == now["digest"] and filtered == now["filter"]:
+        return ()
+    before = known.get("fields")
+    if before is None:
+        return ("it is not known in which fields",)
+    gone = [f"{name} was removed" for name in before if name not in now["fields"]]
+    changed = [f"{name} was changed" for name in before if now["fields"].get(name, before[name]) != before[name]]
+    moved = ["the sync filter was changed"] if filtered != now["filter"] else []
+    return (*gone, *changed, *moved)
 
 
 def is_initial_load(ctx: SyncContext) -> bool:

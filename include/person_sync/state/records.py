@@ -95,6 +95,7 @@ class Run:
     brake: str | None = None
     overrides: Mapping[str, Any] | None = None
     error: str | None = None
+    notes: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

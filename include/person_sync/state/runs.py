@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["finish_run", "latest_runs", "load_run", "start_run", "update_run"]
 
-_CHANGEABLE = frozenset({"status", "mode", "params", "origin", "counts", "api_calls", "brake", "overrides", "error"})
+_CHANGEABLE = frozenset(
+    {"status", "mode", "params", "origin", "counts", "api_calls", "brake", "overrides", "error", "notes"}
+)
 _NAMES = [one.name for one in fields(Run)]
 
 

@@ -203,7 +203,7 @@ class Store:
 
     def update_run(self, run_id: str, **changes: Any) -> None:
         """
-        Change status, mode, params, origin, counts, api_calls, brake, overrides or error of a run.
+        Change status, mode, params, origin, counts, api_calls, brake, overrides, error or notes of a run.
 
         The status `applying` also marks the newest plan as started, so set it before the first write. Raises SyncError
         for an unknown run, and when a committed run is to get another status.

@@ -171,6 +171,7 @@ sync_run = Table(
     Column("brake", Text),
     Column("overrides", DOCUMENT),
     Column("error", Text),
+    Column("notes", DOCUMENT),
 )
 Index("ix_sync_run_started_at", sync_run.c.started_at)
 

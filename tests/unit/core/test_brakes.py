@@ -27,9 +27,10 @@ MANY = DirectionCounts(changed=20_000, created=20_000, emptied=20_000)
 TRIPPING = {
     **{f"{kind}_to_dynamics": PlanCounts(10**6, to_dynamics=MANY) for kind in ("changed", "created", "emptied")},
     **{f"{kind}_to_marketo": PlanCounts(10**6, to_marketo=MANY) for kind in ("changed", "created", "emptied")},
+    "deleted_to_dynamics": PlanCounts(10**6, to_dynamics=DirectionCounts(deleted=20_000)),
     "dynamics_shrank": PlanCounts(10, dynamics=SideSizes(now=1_000, before=2_000)),
     "marketo_shrank": PlanCounts(10, marketo=SideSizes(now=1_000, before=2_000)),
-    "map_changed": PlanCounts(10, map_digest="new", base_map_digest="old"),
+    "map_changed": PlanCounts(10, map_changes=("job_title changed",)),
 }
 
 
@@ -62,14 +63,14 @@ def test_share_trips_above_the_floor() -> None:
 
 def test_first_run_is_exempt_from_counting_people() -> None:
     """The first run touches everybody, and is meant to."""
-    counts = PlanCounts(0, MANY, MANY, map_digest="a", base_map_digest="b")
+    counts = PlanCounts(0, MANY, MANY, map_changes=("city removed",))
 
     assert evaluate(counts, SETTINGS) == []
 
 
 def test_growing_side_and_unchanged_map_let_the_run_pass() -> None:
     """More people than before, and the same map, are no reason to stop."""
-    counts = PlanCounts(10, dynamics=SideSizes(now=5_000, before=10), map_digest="a", base_map_digest="a")
+    counts = PlanCounts(10, dynamics=SideSizes(now=5_000, before=10))
 
     assert evaluate(counts, SETTINGS) == []
 

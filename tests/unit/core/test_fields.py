@@ -102,6 +102,18 @@ def test_map_allows_fields_that_do_not_fight(second: Field) -> None:
     assert text("a", "x") in both.for_table(Table.CONTACT)
 
 
+def test_meaning_of_a_field_changes_with_what_moves_values_only() -> None:
+    """What setup may provision says nothing about how values travel; everything else does."""
+    field = text("a", "x", lead="a")
+    edits = [{"marketo": "y"}, {"contact": "b"}, {"rule": Rule.PREFER_MARKETO}, {"blank": Blank.KEEP}]
+
+    meanings = {FieldMap((dataclasses.replace(field, **edit),)).meanings()["a"] for edit in [{}, *edits]}
+
+    assert len(meanings) == len(edits) + 1
+    provisioned = dataclasses.replace(field, provision=Provision("A", "string"))
+    assert FieldMap((provisioned,)).meanings() == FieldMap((field,)).meanings()
+
+
 def test_map_digest_changes_with_every_part_of_a_field_and_with_nothing_else() -> None:
     """Equal maps have equal digests; any difference shows."""
     field = text("a", "x", lead="a")
