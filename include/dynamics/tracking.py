@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DELTA_LINK = "@odata.deltaLink"
 _TRACK = "odata.track-changes"
-_FULL_READ = "Nothing to do: the table is read in full once. It does not tell what was deleted meanwhile; an audit does."
+_FULL_READ = "Nothing to do: the table is read in full once. That does not tell what was deleted; an audit does."
 
 
 def track_changes(
