@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.api.common.trigger_dag import trigger_dag
 from airflow.api_fastapi.core_api.security import get_user
-from airflow.exceptions import DagNotFound, DagRunAlreadyExists
+from airflow.exceptions import DagNotFound
 from airflow.models.dagrun import DagRun
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 from airflow.utils.session import create_session
 from airflow.utils.types import DagRunTriggeredByType
-from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from include.errors import RetryableError, SyncError
 from include.person_sync.console.app import create_app
@@ -67,19 +65,16 @@ class AirflowDesk:
 
     def runs(self, prefix: str) -> Sequence[CreateRun]:
         """Return the runs of the DAG whose id begins with `prefix`."""
-        statement = select(DagRun.run_id, DagRun.state, DagRun.conf).where(
-            DagRun.dag_id == CREATE_DAG, DagRun.run_id.startswith(prefix, autoescape=True)
-        )
         with _speaking_plainly(), create_session() as session:
-            return [
-                CreateRun(run_id, str(getattr(state, "value", state)), conf or {})
-                for run_id, state, conf in session.execute(statement)
-            ]
+            found = session.query(DagRun.run_id, DagRun.state, DagRun.conf).filter(
+                DagRun.dag_id == CREATE_DAG, DagRun.run_id.startswith(prefix, autoescape=True)
+            )
+            return [CreateRun(run_id, str(getattr(state, "value", state)), conf or {}) for run_id, state, conf in found]
 
     def start(self, run_id: str, params: Mapping[str, Any]) -> bool:
-        """Queue a run; return False when there is one of that id already."""
-        try:
-            with _speaking_plainly():
+        """Queue a run; return False when there is one of that id already, or a call at the same moment put it there."""
+        with _speaking_plainly():
+            try:
                 trigger_dag(
                     CREATE_DAG,
                     triggered_by=DagRunTriggeredByType.REST_API,
@@ -87,8 +82,10 @@ class AirflowDesk:
                     run_id=run_id,
                     conf=dict(params),
                 )
-        except (DagRunAlreadyExists, IntegrityError):  # the latter when another call inserted it at the same moment
-            return False
+            except Exception:
+                if DagRun.find_duplicate(CREATE_DAG, run_id) is None:
+                    raise
+                return False
         return True
 
     def row_of(self, marketo_id: int) -> Row | None:
@@ -120,12 +117,14 @@ class AirflowDesk:
 
 @contextmanager
 def _speaking_plainly() -> Iterator[None]:
-    """Tell failures of Airflow's database in the project's words; a run that is there already is none."""
+    """
+    Tell failures of Airflow in the project's words; all of them may pass.
+
+    Only the type of a foreign exception is told: the text of a database's holds the parameters of the statement.
+    """
     try:
         yield
-    except IntegrityError:
-        raise
     except DagNotFound:
         raise RetryableError(f"Airflow does not know the DAG {CREATE_DAG} yet.", retry_after_s=30) from None
-    except SQLAlchemyError as error:
-        raise RetryableError(f"Airflow's database does not answer ({type(error).__name__}).") from None
+    except Exception as error:
+        raise RetryableError(f"Airflow could not serve this now ({type(error).__name__}).") from None
