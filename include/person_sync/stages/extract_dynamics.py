@@ -17,7 +17,8 @@ import pandas as pd
 
 from include.dynamics import FeedExpired
 from include.person_sync.core.values import UNREADABLE
-from include.person_sync.stages.knowledge import CONTROL_COLUMNS, TABLES, Knowledge, load_knowledge
+from include.person_sync.stages.fresh_knowledge import with_fresh_knowledge
+from include.person_sync.stages.knowledge import CONTROL_COLUMNS, TABLES, Knowledge
 from include.person_sync.stages.lookup_feed import LookupChanges, follow_lookups, pointing_rows
 from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.request import Mode, RunRequest
@@ -42,6 +43,7 @@ class TableExtract:
     rows: int = 0
     backlog: list[str] = field(default_factory=list)
     taken_up: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
     resumed: str = ""
     watermark: dict[str, Any] | None = None
 
@@ -64,13 +66,20 @@ def extract_dynamics(ctx: SyncContext, run_id: str) -> str:
         log.info("run %s is committed already; nothing is read", run_id)
         return f"{RunFolder(ctx.staging, run_id).name}/dynamics.json"
     request = RunRequest.from_json(dict(run.params))
-    knowledge = load_knowledge(ctx)
     folder = RunFolder(ctx.staging, run_id)
+    manifest = with_fresh_knowledge(ctx, lambda knowledge, _: stage_tables(ctx, request, knowledge, folder))
+    manifest["api_calls"] = ctx.api_calls()["dynamics"]
+    return folder.write_manifest("dynamics", manifest)
+
+
+def stage_tables(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, folder: RunFolder) -> dict[str, Any]:
+    """Stage the rows of both tables and return the manifest's content."""
     changes = follow_lookups(ctx, knowledge) if request.mode is Mode.INCREMENTAL else []
     names = LookupNames(ctx)
     for one in changes:
         names.know(one.table, one.columns, one.rows)
-    manifest: dict[str, Any] = {"tables": {}, "lookups": {one.table: one.watermark for one in changes}}
+    lookups = {one.table: one.watermark for one in changes}
+    manifest: dict[str, Any] = {"tables": {}, "lookups": lookups, "fields": knowledge.names()}
     for table in TABLES:
         extract = extract_table(ctx, request, knowledge, table, folder, names, changes)
         manifest["tables"][table.value] = vars(extract)
@@ -78,8 +87,7 @@ def extract_dynamics(ctx: SyncContext, run_id: str) -> str:
             "dynamics %s: %d rows touched, %d deleted (feed %s)",
             table.value, extract.rows, len(extract.deleted), extract.resumed or request.mode,
         )  # fmt: skip
-    manifest["api_calls"] = ctx.api_calls()["dynamics"]
-    return folder.write_manifest("dynamics", manifest)
+    return manifest
 
 
 def extract_table(
@@ -140,14 +148,17 @@ def tracked_pages(
     """
     Return the pages of change tracking since the stored delta link; note the next link and the deletions in `extract`.
 
-    The link carries its own `$select`: when other columns are wanted now, the table is read in full once.
+    The link carries its own `$select`: when columns are wanted now that it lacks, or a field has come that did not take
+    part when the rows went by, the table is read in full once. A column or field less is no reason to.
     """
-    columns = knowledge.columns[table]
+    columns, fields = knowledge.columns[table], knowledge.names()[table.value]
     stored = ctx.store.watermarks().get(watermark_name(table))
-    if stored and list(stored.get("columns", [])) == list(columns):
+    if stored:
+        extract.added = sorted(set(fields) - set(stored.get("fields", fields)))
+    if stored and not extract.added and set(columns) <= set(stored.get("columns", ())):
         extract.resumed = "delta"
         try:
-            yield from consume(ctx, table, columns, stored["delta_link"], extract)
+            yield from consume(ctx, table, stored["columns"], fields, stored["delta_link"], extract)
         except FeedExpired as error:
             log.warning(
                 "dynamics %s: the delta link can't be continued (%s); reading the table in full", table.value, error
@@ -158,19 +169,28 @@ def tracked_pages(
     else:
         extract.resumed = "columns changed" if stored else "first"
     extract.deleted.clear()
-    yield from consume(ctx, table, columns, None, extract)
+    yield from consume(ctx, table, columns, fields, None, extract)
 
 
 def consume(
-    ctx: SyncContext, table: Table, columns: tuple[str, ...], delta_link: str | None, extract: TableExtract
+    ctx: SyncContext,
+    table: Table,
+    columns: Sequence[str],
+    fields: Sequence[str],
+    delta_link: str | None,
+    extract: TableExtract,
 ) -> Iterator[list[dict[str, Any]]]:
-    """Yield the rows of each page and note deletions and the delta link of the last."""
+    """
+    Yield the rows of each page and note deletions and the delta link of the last, with the columns it selects and the
+    fields that took part.
+    """
     for page in ctx.dynamics.track_changes(
         table.value, columns, delta_link=delta_link, page_size=ctx.settings.dynamics.page_size
     ):
         extract.deleted += [one.lower() for one in page.deleted]
         if page.delta_link:
-            extract.watermark = {"delta_link": page.delta_link, "columns": list(columns)}
+            link = {"delta_link": page.delta_link, "columns": list(columns), "fields": list(fields)}
+            extract.watermark = link
         if page.rows:
             yield page.rows
 

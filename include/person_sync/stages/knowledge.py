@@ -80,6 +80,23 @@ class Knowledge:
         """Return the effective fields of a table."""
         return self.effective[table]
 
+    def names(self) -> dict[str, list[str]]:
+        """Return the names of the effective fields, per table name."""
+        return {table.value: [one.name for one in fields] for table, fields in self.effective.items()}
+
+    def limited_to(self, *names: Mapping[str, Sequence[str]] | None) -> Knowledge:
+        """
+        Return the knowledge with those fields only that each of `names` (per table name; None: all) has.
+
+        What was staged by another process may lack a field that was found since; it would look empty.
+        """
+        given = [one for one in names if one is not None]
+        kept = {
+            table: tuple(one for one in fields if all(one.name in only.get(table.value, ()) for only in given))
+            for table, fields in self.effective.items()
+        }
+        return dataclasses.replace(self, effective=kept)
+
     def lookups(self, table: Table) -> dict[str, ColumnSource]:
         """Return, by field name, the sources of a table's fields that belong to a referenced row."""
         sources = {one.name: one.field.source(table) for one in self.effective[table]}
