@@ -1,0 +1,1 @@
+"""What the product does, told in YAML that a marketer can read, and the one runner of it."""
