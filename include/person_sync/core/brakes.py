@@ -11,6 +11,7 @@ was seen, a remedy, and can be overridden by name for one run.
 | `emptied_to_dynamics`, `emptied_to_marketo` | too many people would lose a filled value there |
 | `deleted_to_dynamics` | too many rows would be deleted there |
 | `dynamics_shrank`, `marketo_shrank` | a side that was read in full holds far fewer people than it did |
+| `api_budget` | the plan needs more Marketo calls than are left today |
 | `map_changed` | a mapped field, or the sync filter, was changed or taken away since the base was built |
 
 Counts and shares: a limit trips when the number of people is above `number`, or when it is above `share` of all linked
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from include.person_sync.core.plan import Plan
 
 __all__ = [
+    "API_BUDGET",
     "BRAKES",
     "BrakeSettings",
     "BrakeVerdict",
@@ -39,6 +41,7 @@ __all__ = [
     "Limit",
     "PlanCounts",
     "SideSizes",
+    "check_overrides",
     "count_plan",
     "evaluate",
     "tripped",
@@ -48,7 +51,16 @@ _SHOWN = 10
 _WAYS = (Direction.TO_DYNAMICS, Direction.TO_MARKETO)
 _KINDS = ("changed", "created", "emptied")
 _PEOPLE_BRAKES = (*((kind, way) for kind in _KINDS for way in _WAYS), ("deleted", Direction.TO_DYNAMICS))
-BRAKES = (*(f"{kind}_{way}" for kind, way in _PEOPLE_BRAKES), "dynamics_shrank", "marketo_shrank", "map_changed")
+API_BUDGET = "api_budget"
+"""The brake of a plan that needs more calls than are left today; judged where calls are counted, see stages.guard."""
+
+BRAKES = (
+    *(f"{kind}_{way}" for kind, way in _PEOPLE_BRAKES),
+    "dynamics_shrank",
+    "marketo_shrank",
+    "map_changed",
+    API_BUDGET,
+)
 """The names of all brakes; also what an override may name."""
 
 
@@ -158,18 +170,24 @@ def _count_direction(plan: Plan, way: Direction) -> DirectionCounts:
     )
 
 
-def evaluate(counts: PlanCounts, settings: BrakeSettings, overrides: Iterable[str] = ()) -> list[BrakeVerdict]:
-    """
-    Return the brakes that stop the run; an empty list lets it pass.
-
-    `overrides` are the names a person gave for this run. Raises ConfigError for a name that no brake has.
-    """
+def check_overrides(overrides: Iterable[str]) -> frozenset[str]:
+    """Return the names given as overrides. Raises ConfigError for a name that no brake has, with the valid ones."""
     given = frozenset(overrides)
     unknown = sorted(given - set(BRAKES))
     if unknown:
         raise ConfigError(
             f"There is no brake called {', '.join(map(repr, unknown))}.", remedy=f"Valid names: {', '.join(BRAKES)}."
         )
+    return given
+
+
+def evaluate(counts: PlanCounts, settings: BrakeSettings, overrides: Iterable[str] = ()) -> list[BrakeVerdict]:
+    """
+    Return the brakes that stop the run; an empty list lets it pass.
+
+    `overrides` are the names a person gave for this run. Raises ConfigError for a name that no brake has.
+    """
+    given = check_overrides(overrides)
     return [verdict for verdict in tripped(counts, settings) if verdict.name not in given]
 
 

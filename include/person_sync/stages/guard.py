@@ -7,7 +7,15 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from include.errors import SafetyStop
-from include.person_sync.core.brakes import BrakeVerdict, PlanCounts, SideSizes, count_plan, evaluate, tripped
+from include.person_sync.core.brakes import (
+    API_BUDGET,
+    BrakeVerdict,
+    PlanCounts,
+    SideSizes,
+    count_plan,
+    evaluate,
+    tripped,
+)
 from include.person_sync.core.plan import Direction, Plan
 from include.person_sync.stages.apply_marketo import BATCH
 from include.person_sync.stages.open_run import marketo_calls_today
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-API_BUDGET = "api_budget"
 FIELD_MAP = "field_map"
 INITIAL_LOAD = "initial_load"
 """The watermark that says whether the first run's people are still being worked off."""
@@ -43,7 +50,7 @@ def guard(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
     counts = plan_counts(ctx, folder, manifest, plan, request)
     if request.overrides:
         ctx.store.update_run(run_id, overrides={"brakes": list(request.overrides), **request.origin})
-    verdicts = evaluate(counts, ctx.settings.brakes.limits(), set(request.overrides) - {API_BUDGET})
+    verdicts = evaluate(counts, ctx.settings.brakes.limits(), request.overrides)
     if API_BUDGET not in request.overrides:
         verdicts += budget_verdicts(ctx, plan)
     note_lifted(counts, ctx, request)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from include.errors import LeaseHeld, QuotaExhausted
+from include.person_sync.core.brakes import check_overrides
 from include.person_sync.stages.knowledge import load_knowledge
 from include.person_sync.state import RunStatus
 
@@ -29,10 +30,11 @@ def open_run(ctx: SyncContext, run_id: str, request: RunRequest, *, kind: str = 
     """
     Register the run and return its id; a run that is committed already is left alone.
 
-    Raises LeaseHeld when another run is still writing after `wait_s` seconds, ConfigError when an instance is not
-    provisioned, QuotaExhausted when today's Marketo calls are used up. A dry run takes no lease, since it writes
-    nothing.
+    Raises ConfigError for an override no brake has, LeaseHeld when another run is still writing after `wait_s` seconds,
+    ConfigError when an instance is not provisioned, QuotaExhausted when today's Marketo calls are used up. A dry run
+    takes no lease, since it writes nothing.
     """
+    check_overrides(request.overrides)
     known = ctx.store.run(run_id)
     if known is not None and known.status is RunStatus.COMMITTED:
         log.info("run %s is committed already; nothing to do", run_id)

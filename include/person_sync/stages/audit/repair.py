@@ -19,7 +19,6 @@ from include.person_sync.stages.audit.archive import report_folder
 from include.person_sync.stages.audit.findings import DIFFERENCE_COLUMNS, FINDING_COLUMNS, SET_APART, Kind
 from include.person_sync.stages.audit.steps import AuditRequest
 from include.person_sync.stages.cycle import run_cycle
-from include.person_sync.stages.guard import API_BUDGET
 from include.person_sync.stages.request import Mode, RunRequest
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def check_brakes(ctx: SyncContext, folder: ReportFolder, files: dict[str, list[s
         to_dynamics=direction_counts(folder, files, "to_dynamics", Kind.REQUEST_WITHOUT_ROW),
         to_marketo=direction_counts(folder, files, "to_marketo", Kind.ROW_WITHOUT_PERSON),
     )
-    for verdict in evaluate(counts, ctx.settings.brakes.limits(), set(request.overrides) - {API_BUDGET}):
+    for verdict in evaluate(counts, ctx.settings.brakes.limits(), request.overrides):
         log.error("brake %s: %s What to do: %s", verdict.name, verdict.message, verdict.remedy)
         raise SafetyStop(f"Repairing: {verdict.message}", brake=verdict.name, remedy=verdict.remedy)
 
