@@ -116,16 +116,17 @@ class BulkJobs:
 
     def find(self, number: str, user: str) -> BulkJob | None:
         """Return the user's job as it is shown now; None when there is none, it is another user's, or forgotten."""
-        self._advance()
+        now = self._advance()
         job = self._jobs.get(number)
-        if job is None or job.user != user or self._age(job) > _STATUS_KEPT_S:
+        if job is None or job.user != user or now - job.created_at > _STATUS_KEPT_S:
             return None
-        return self._refreshed(job)
+        return self._refreshed(job, now)
 
     def listed(self, user: str) -> list[BulkJob]:
         """Return the user's jobs of the last seven days, oldest first."""
-        self._advance()
-        return [self._refreshed(job) for job in self._jobs.values() if job.user == user and self._age(job) <= _LISTED_S]
+        now = self._advance()
+        mine = [job for job in self._jobs.values() if job.user == user and now - job.created_at <= _LISTED_S]
+        return [self._refreshed(job, now) for job in mine]
 
     def enqueue(self, job: BulkJob, error: str = "") -> None:
         """Put a job into the queue; `error` makes it fail in the end. Raises ApiError 1029, in its three meanings."""
@@ -170,15 +171,12 @@ class BulkJobs:
         today = self._day(self._clock.timestamp())
         self._others[today] = self._others.get(today, 0) + size
 
-    def _age(self, job: BulkJob) -> float:
-        return self._clock.timestamp() - job.created_at
-
     @staticmethod
     def _day(moment: float | None) -> date:
         return datetime.fromtimestamp(moment or 0.0, tz=UTC).astimezone(_CENTRAL).date()
 
-    def _advance(self) -> None:
-        """Let everything happen that should have happened by now: places taken in order, files made."""
+    def _advance(self) -> float:
+        """Let everything happen that should have happened by now (places taken in order, files made); return now."""
         now = self._clock.timestamp()
         waiting = [
             job for job in self._jobs.values() if job.status(now) is BulkStatus.QUEUED and job.started_at is None
@@ -193,6 +191,7 @@ class BulkJobs:
         for job in self._jobs.values():
             if not job.done and job.status(now) is BulkStatus.COMPLETED:
                 self._complete(job)
+        return now
 
     @staticmethod
     def _complete(job: BulkJob) -> None:
@@ -200,8 +199,8 @@ class BulkJobs:
         job.checksum = f"sha256:{hashlib.sha256(job.content).hexdigest()}"
         job.done = True
 
-    def _refreshed(self, job: BulkJob) -> BulkJob:
-        now = self._clock.timestamp()
+    def _refreshed(self, job: BulkJob, now: float) -> BulkJob:
+        """Return the job, shown as it was at the moment up to which everything has happened."""
         if now - job.shown_at >= self._settings.bulk_status_s:
             self._show(job, job.status(now))
         return job
