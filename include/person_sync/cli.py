@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(__name__).exception("unexpected error")
         result = {"status": "failed", "error": {"type": type(error).__name__, "message": "unexpected; see the log"}}
         text, code = "unexpected error; see the log", EXIT_UNEXPECTED
-    write(json.dumps(result, default=str) if options.json else text, failed=code != EXIT_DONE and not options.json)
+    write(json.dumps(result, default=str) if options.json else text, failed="error" in result and not options.json)
     return code
 
 
