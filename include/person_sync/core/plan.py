@@ -228,7 +228,9 @@ def payloads(plan: Plan, fields: Mapping[Table, Sequence[EffectiveField]], side:
     values = plan.values
     cells = values[values["outcome"].isin(_WRITTEN) & values["change_no"].isin(changes.index)]
     cells = cells.assign(dynamics_table=cells["change_no"].map(changes["dynamics_table"]))
-    wired = [_wired(cells, field, table, side) for table, own in fields.items() for field in own]
+    present = set(zip(cells["dynamics_table"], cells["field"], strict=True))
+    written = [(table, field) for table, own in fields.items() for field in own if (table.value, field.name) in present]
+    wired = [_wired(cells, field, table, side) for table, field in written]
     ready = pd.concat([frame for frame in wired if len(frame)] or [_no_cells()], ignore_index=True)
     if len(ready) != len(cells):
         raise SyncError("The plan writes a field that takes no part any more.", remedy="Run the cycle again.")
