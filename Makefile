@@ -83,9 +83,10 @@ golden: $(STAMP)  ## rewrite the golden files of the scenarios; read the differe
 	$(PYTEST) tests/scenarios --golden $(ARGS)
 	git diff --stat -- tests/scenarios
 
-bench: $(STAMP)  ## measure the merge, the store and the sandbox against their goals
+bench: $(STAMP)  ## measure the merge, the store, a busy cycle and the sandbox against their goals
 	$(PYTEST) tests/benchmarks -s --timeout 1800 $(ARGS)
 	$(RUN) -m tests.benchmarks.state
+	$(RUN) -m tests.benchmarks.cycle
 
 check: lint types test  ## everything CI runs
 
