@@ -130,9 +130,12 @@ class DynamicsClient:
         """Return the definition of a table. Raises ConfigError when the organisation has none of that name."""
         return self._tables.fetch(name)
 
-    def columns(self, table: str) -> list[Column]:
-        """Return the columns of a table with types, limits, options and rights, without shadow columns."""
-        return metadata.fetch_columns(self._api, table)
+    def columns(self, table: str, *, details: bool = True) -> list[Column]:
+        """
+        Return the columns of a table with types and rights, without shadow columns; with `details` also limits and
+        options, which take a request per type of column.
+        """
+        return metadata.fetch_columns(self._api, table, details=details)
 
     def privileges(self, user_id: str) -> dict[str, str] | None:
         """Return the user's privileges with their depth, such as {"prvReadContact": "Global"}; None when not told."""

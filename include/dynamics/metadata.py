@@ -77,22 +77,23 @@ def parse_table(definition: Mapping[str, Any]) -> Table:
     )
 
 
-def fetch_columns(api: WebApi, name: str) -> list[Column]:
+def fetch_columns(api: WebApi, name: str, *, details: bool = True) -> list[Column]:
     """
     Return the columns of a table, without the shadows of others (AttributeOf), sorted by name.
 
-    One call for what all columns have, and one per type that occurs. Details the server will not tell stay unknown,
-    with a warning.
+    One call for what all columns have and, with `details`, one per type that occurs. Details the server will not tell
+    stay unknown, with a warning.
     """
     address = f"{_definition(name)}/Attributes"
     label = f"reading the columns of {name}"
     attributes = entries(api.read(address, [("$select", _COLUMN_PROPERTIES)], label=label))
     columns = {column.name: column for column in map(parse_column, attributes) if column is not None}
-    for cast in sorted({_CAST_OF.get(column.type, column.type) for column in columns.values()} & _DETAILS.keys()):
-        for details in _fetch_details(api, address, cast, label=label):
-            column = columns.get(str(details.get("LogicalName")))
+    casts = {_CAST_OF.get(column.type, column.type) for column in columns.values()} & _DETAILS.keys()
+    for cast in sorted(casts) if details else ():
+        for found in _fetch_details(api, address, cast, label=label):
+            column = columns.get(str(found.get("LogicalName")))
             if column is not None:
-                columns[column.name] = add_details(column, details)
+                columns[column.name] = add_details(column, found)
     return [columns[column] for column in sorted(columns)]
 
 

@@ -8,12 +8,13 @@ which states every default.
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from include.errors import ConfigError
 from include.person_sync.config.yaml_file import read_yaml
@@ -37,6 +38,9 @@ Share = Annotated[float, Field(gt=0, le=1)]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\-]+$")]
 RestName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 ColumnName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+Moment = Annotated[datetime, AfterValidator(lambda one: one if one.tzinfo else one.replace(tzinfo=UTC))]
+"""A date or a point in time; without a zone it means UTC."""
+
 CreatableType = Literal[
     "boolean", "currency", "date", "datetime", "email", "float", "integer", "percent", "phone", "score", "string", "url"
 ]
@@ -196,6 +200,7 @@ class FieldSettings(_Section):
     contact_rule: core.Rule | None = None
     lead_rule: core.Rule | None = None
     provision: ProvisionSettings | None = None
+    backfill_since: Moment | None = None
 
     def as_field(self, name: str) -> core.Field:
         """Return the field as the core takes it. Raises ConfigError naming it when its parts do not fit together."""

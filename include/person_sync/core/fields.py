@@ -11,8 +11,12 @@ import json
 import re
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from include.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["Blank", "ColumnSource", "Field", "FieldMap", "FieldType", "Provision", "Rule", "Side", "Table"]
 
@@ -143,7 +147,9 @@ class Field:
 
     `name` is ours (snake_case), `marketo` the REST name, `contact` and `lead` the Dynamics column of that table or None
     where it has none. A column is written `jobtitle`, or `owninguser>systemuser.fullname` for a column of the row a
-    lookup points to. `contact_rule` and `lead_rule` replace `rule` on one table. Raises ConfigError naming the field.
+    lookup points to. `contact_rule` and `lead_rule` replace `rule` on one table. `backfill_since` (aware): once the
+    field takes part, only rows changed since then are filled in; the others follow when they change. Raises ConfigError
+    naming the field.
     """
 
     name: str
@@ -156,6 +162,7 @@ class Field:
     contact_rule: Rule | None = None
     lead_rule: Rule | None = None
     provision: Provision | None = None
+    backfill_since: datetime | None = None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
@@ -239,7 +246,7 @@ class FieldMap:
 
     def digest(self) -> str:
         """Return a hash of everything the map says; equal maps have equal digests in every process and release."""
-        text = json.dumps([asdict(field) for field in self.fields], sort_keys=True, separators=(",", ":"))
+        text = json.dumps([asdict(field) for field in self.fields], sort_keys=True, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
     def meanings(self) -> dict[str, str]:

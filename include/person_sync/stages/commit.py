@@ -16,6 +16,7 @@ import pandas as pd
 from include.person_sync.stages.control import CONTROL_FIELDS
 from include.person_sync.stages.extract_dynamics import watermark_name
 from include.person_sync.stages.extract_marketo import WATERMARK
+from include.person_sync.stages.field_states import FIELDS
 from include.person_sync.stages.guard import FIELD_MAP, INITIAL_LOAD, map_memory
 from include.person_sync.stages.knowledge import TABLES, load_knowledge
 from include.person_sync.stages.lookup_feed import lookup_watermark
@@ -177,7 +178,7 @@ def watermarks(ctx: SyncContext, folder: RunFolder, manifest: dict[str, Any], re
     moved = {WATERMARK: marketo["watermark"]}
     moved |= {watermark_name(table): dynamics["tables"][table.value]["watermark"] for table in TABLES}
     moved |= {lookup_watermark(table): value for table, value in dynamics.get("lookups", {}).items()}
-    moved[FIELD_MAP] = map_memory(ctx)
+    moved |= {FIELD_MAP: map_memory(ctx), FIELDS: manifest["fields"]}
     if manifest["first_run"] or ctx.store.watermarks().get(INITIAL_LOAD, {}).get("pending"):
         busy = any(any(backlog(folder, manifest, which).values()) for which in ("backlog", "taken_up"))
         moved[INITIAL_LOAD] = {"pending": busy}

@@ -17,7 +17,7 @@ import pandas as pd
 
 from include.person_sync.core.resume import FeedPosition, Resume, advance, choose_resume
 from include.person_sync.stages.backlog import take_turns
-from include.person_sync.stages.knowledge import Knowledge, load_knowledge
+from include.person_sync.stages.fresh_knowledge import with_fresh_knowledge
 from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.staging import RunFolder, text_frame
 from include.person_sync.state import RunStatus
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from include.marketo import FeedPage
     from include.person_sync.stages.context import SyncContext
+    from include.person_sync.stages.knowledge import Knowledge
 
 log = logging.getLogger(__name__)
 
@@ -60,33 +61,36 @@ def extract_marketo(ctx: SyncContext, run_id: str) -> str:
         log.info("run %s is committed already; nothing is read", run_id)
         return f"{RunFolder(ctx.staging, run_id).name}/marketo.json"
     request = RunRequest.from_json(dict(run.params))
-    knowledge = load_knowledge(ctx)
+    folder = RunFolder(ctx.staging, run_id)
+    manifest = with_fresh_knowledge(ctx, lambda knowledge, _: stage_touched(ctx, request, knowledge, folder))
+    return folder.write_manifest("marketo", manifest)
+
+
+def stage_touched(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, folder: RunFolder) -> dict[str, Any]:
+    """Stage the people the request is about and return the manifest's content."""
     touched = touched_people(ctx, request, knowledge)
     touched.ids -= touched.deleted | set(touched.merged)
     turn = take_turns(ctx, WATERMARK, map(str, sorted(touched.ids)), limited=request.mode is Mode.INCREMENTAL)
     asked = sorted({*map(int, turn.now), *people_left_over(ctx)} - touched.deleted - set(touched.merged))
-    folder = RunFolder(ctx.staging, run_id)
-    parts = list(stage_people(ctx, folder, "marketo", read_people(ctx, knowledge, "id", asked)))
+    parts = list(stage_people(ctx, knowledge, folder, "marketo", read_people(ctx, knowledge, "id", asked)))
     if touched.resumed == Resume.FIRST:
-        parts += stage_people(ctx, folder, "marketo-requests", requested_people(ctx, knowledge))
+        parts += stage_people(ctx, knowledge, folder, "marketo-requests", requested_people(ctx, knowledge))
     log.info(
         "marketo: %d people touched, %d deleted, %d merged (feeds %s)",
         len(touched.ids), len(touched.deleted), len(touched.merged), touched.resumed or request.mode,
     )  # fmt: skip
-    return folder.write_manifest(
-        "marketo",
-        {
-            "parts": parts,
-            "watermark": touched.position.as_json() if touched.position else None,
-            "resumed": touched.resumed,
-            "asked": asked,
-            "backlog": {WATERMARK: turn.later},
-            "taken_up": {WATERMARK: turn.waited},
-            "deleted": sorted(touched.deleted),
-            "merged": {str(loser): winner for loser, winner in touched.merged.items()},
-            "api_calls": ctx.api_calls()["marketo"],
-        },
-    )
+    return {
+        "parts": parts,
+        "watermark": touched.position.as_json() if touched.position else None,
+        "resumed": touched.resumed,
+        "fields": knowledge.names(),
+        "asked": asked,
+        "backlog": {WATERMARK: turn.later},
+        "taken_up": {WATERMARK: turn.waited},
+        "deleted": sorted(touched.deleted),
+        "merged": {str(loser): winner for loser, winner in touched.merged.items()},
+        "api_calls": ctx.api_calls()["marketo"],
+    }
 
 
 def touched_people(ctx: SyncContext, request: RunRequest, knowledge: Knowledge) -> Touched:
@@ -229,10 +233,9 @@ def people_frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame
 
 
 def stage_people(
-    ctx: SyncContext, folder: RunFolder, name: str, pages: Iterator[list[dict[str, Any]]]
+    ctx: SyncContext, knowledge: Knowledge, folder: RunFolder, name: str, pages: Iterator[list[dict[str, Any]]]
 ) -> Iterator[str]:
     """Write pages of people as Parquet parts of bounded size and return their references."""
-    knowledge = load_knowledge(ctx)
     columns = person_columns(ctx, knowledge)
     yield from stage_pages(folder, name, pages, lambda rows: people_frame(rows, columns))
 

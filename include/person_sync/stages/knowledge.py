@@ -43,6 +43,9 @@ FORM = 2
 
 TABLES = (Table.CONTACT, Table.LEAD)
 
+MODIFIED = "modifiedon"
+"""Read where fields are filled in for rows changed since some day only."""
+
 CONTROL_COLUMNS: Mapping[Table, tuple[str, ...]] = {
     Table.CONTACT: (
         "emailaddress1",
@@ -242,7 +245,8 @@ def selected_columns(
     has.
     """
     wanted = {source.column for one in fields if (source := one.field.source(table))}
-    for name in filter(None, (*CONTROL_COLUMNS[table], filter_column)):
+    changed = MODIFIED if any(one.field.backfill_since for one in fields) else None
+    for name in filter(None, (*CONTROL_COLUMNS[table], filter_column, changed)):
         logical = name.removeprefix("_").removesuffix("_value") if name.startswith("_") else name
         if logical in known:
             wanted.add(name)

@@ -20,11 +20,22 @@ from include.person_sync.core.merge import merge
 from include.person_sync.core.plan import Newcomer, Plan, build_changes, payloads
 from include.person_sync.core.settle import settle
 from include.person_sync.core.values import MISSING, UNREADABLE, uniform_frame
+from include.person_sync.stages.backfill import carry_empty_values, out_of_range
+from include.person_sync.stages.blocked_writes import blocked_writes, withheld
 from include.person_sync.stages.control import CONTROL_FIELDS, control_decisions, deletion_decisions
-from include.person_sync.stages.extract_dynamics import rows_frame
+from include.person_sync.stages.extract_dynamics import rows_frame, watermark_name
 from include.person_sync.stages.extract_marketo import people_frame, person_columns
+from include.person_sync.stages.field_states import (
+    FIELDS,
+    FieldStates,
+    backfill_notes,
+    isolated_notes,
+    next_states,
+)
+from include.person_sync.stages.fresh_knowledge import KnowledgeOutdated, with_fresh_knowledge
+from include.person_sync.stages.hidden_columns import require_readable
 from include.person_sync.stages.identity import DELETED_IN_MARKETO, ORIGINATING_LEAD, Events, Identities, follow_events
-from include.person_sync.stages.knowledge import TABLES, Knowledge, load_knowledge
+from include.person_sync.stages.knowledge import TABLES, Knowledge
 from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.newcomers import PAIR_COLUMNS, add_people, pair_newcomers
 from include.person_sync.stages.plan_parts import (
@@ -53,6 +64,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+UNKNOWN_OPTION = ("unknown_option", "unknown_label")
+
 
 def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str:
     """
@@ -68,11 +81,16 @@ def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str
         log.info("run %s is committed already; its plan stands", run_id)
         return f"{folder.name}/reconciled.json"
     request = RunRequest.from_json(dict(run.params))
-    knowledge = load_knowledge(ctx)
     sources = {"marketo": marketo, "dynamics": dynamics}
     manifests = {name: folder.read_manifest(reference) for name, reference in sources.items()}
-    reconciliation = Reconciliation(ctx, knowledge, request, folder, manifests)
-    plan, files = reconciliation.plan()
+
+    def work(knowledge: Knowledge, may_refresh: bool) -> tuple[Reconciliation, Plan, PlanFiles]:  # noqa: FBT001
+        reconciliation = Reconciliation(ctx, knowledge, request, folder, manifests, may_refresh=may_refresh)
+        return reconciliation, *reconciliation.plan()
+
+    reconciliation, plan, files = with_fresh_knowledge(ctx, work)
+    notes = reconciliation.notes()
+    ctx.store.update_run(run_id, notes=notes)
     if not request.dry_run:
         ctx.store.save_plan(run_id, plan.changes, plan.values)
         ctx.store.update_run(run_id, status=RunStatus.PLANNED)
@@ -84,6 +102,8 @@ def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str
         "moved": reconciliation.moved,
         "filtered": reconciliation.filtered,
         "unfiltered": reconciliation.unfiltered,
+        "fields": vars(reconciliation.states),
+        "schema_digest": reconciliation.schema_digest,
         "changes": folder.write_frame("changes", plan.changes),
         "values": folder.write_frame("values", plan.values),
         "first_run": manifests["marketo"]["resumed"] == "first",
@@ -102,13 +122,25 @@ class Reconciliation:
         request: RunRequest,
         folder: RunFolder,
         manifests: dict[str, dict[str, Any]],
+        *,
+        may_refresh: bool = False,
     ) -> None:
         self._ctx = ctx
-        self._knowledge = knowledge
         self._request = request
         self._manifests = manifests
+        self._may_refresh = may_refresh
+        knowledge = knowledge.limited_to(*(one.get("fields") for one in manifests.values()))
+        self._knowledge = knowledge
+        self.schema_digest = knowledge.digest
+        self.states = next_states(
+            FieldStates.from_json(ctx.store.watermarks().get(FIELDS)),
+            knowledge,
+            ctx.settings.field_map,
+            {name: one.get("added", []) for name, one in manifests["dynamics"]["tables"].items()},
+        )
         self._unsettled = ctx.store.unsettled()
         self._world = staged_world(ctx, knowledge, folder, manifests)
+        self._touched = frozenset(self._world.people.index)
         self._retabled: set[int] = set()
         self._moves: list[pd.DataFrame] = []
         self.closed: dict[int, str] = {}
@@ -141,21 +173,39 @@ class Reconciliation:
             fulfilled=fulfilled,
         )
         decisions = pd.concat([decisions, control, deletion_decisions(deleted)], ignore_index=True)
-        decisions, withheld = self._spare_closed_rows(decisions, pairs)
+        decisions, spared = self._spare_closed_rows(decisions, pairs)
+        if self._may_refresh:
+            require_readable(self._ctx, self._knowledge, decisions, pairs)
         concerned = pd.concat([pairs, deleted], ignore_index=True).rename(columns={"version": "dynamics_version"})
         plan = with_owners(build_changes(decisions, concerned, self._knowledge.effective), pairs)
         plan = with_deletions(plan, self._to_delete(identities))
         plan, refused = self._checked(plan)
         problems = about_pairs(pd.concat([problems, refused], ignore_index=True), pairs)
         plan, problems, skipped = self._without_dead_letters(plan, problems)
+        if self._may_refresh and problems["code"].isin(UNKNOWN_OPTION).any():
+            raise KnowledgeOutdated("a choice holds something that is none of the options known")
         plan, pairs = without_unborn(plan, pairs)
         skipped = {
             "to_dynamics": skipped["to_dynamics"] + self._already_synced(pairs),
             "to_marketo": skipped["to_marketo"],
         }
         settled = pd.concat([no_moves(), *self._moves], ignore_index=True)
-        files = PlanFiles(pairs, problems, newcomers.all_holds(), {"to_dynamics": withheld}, skipped, settled)
+        files = PlanFiles(pairs, problems, newcomers.all_holds(), {"to_dynamics": spared}, skipped, settled)
         return plan, files
+
+    def notes(self) -> dict[str, Any]:
+        """Return what the run has to say beside its counts; backfills that end with it are taken out of `states`."""
+        isolated = isolated_notes(self.states, self._knowledge)
+        notes: dict[str, Any] = {"fields_isolated": isolated} if isolated else {}
+        if self._request.mode is Mode.INCREMENTAL:
+            notes |= backfill_notes(self.states, [table.value for table in TABLES if self._is_busy(table)])
+        return notes
+
+    def _is_busy(self, table: Table) -> bool:
+        """Return whether people of a table will still wait for their turn after this run."""
+        extract = self._manifests["dynamics"]["tables"][table.value]
+        waiting = self._ctx.store.backlog_overview().get(watermark_name(table), {}).get("waiting", 0)
+        return bool(extract["backlog"]) or waiting > len(extract["taken_up"])
 
     # links and pairs
 
@@ -266,9 +316,16 @@ class Reconciliation:
                 self._fetch_rows(table, ids)
 
     def _incomplete(self, table: Table, pairs: pd.DataFrame) -> pd.Index:
-        """Return link ids that lack a base for one of the table's fields."""
+        """Return link ids that lack a base for one of the table's fields, and whose turn it is to get one."""
         base = self._base(table, pairs)
-        return base.index[(base == MISSING).any(axis="columns")]
+        late = self._out_of_range(table, pairs).reindex(index=base.index, columns=base.columns, fill_value=False)
+        return base.index[((base == MISSING) & ~late).any(axis="columns")]
+
+    def _out_of_range(self, table: Table, pairs: pd.DataFrame) -> pd.DataFrame:
+        """Return True per link and field that a backfill is not about: unchanged since its day, and untouched now."""
+        untouched = pairs[~pairs["marketo_id"].isin(self._touched) & pairs["newcomer"].isna()]
+        rows = by_link(self._world.rows[table], untouched.set_index("link_id")["dynamics_id"])
+        return out_of_range(rows, self._knowledge.fields(table), self.states.pending(table))
 
     def _filter(self, pairs: pd.DataFrame) -> tuple[list[int], list[int]]:
         """
@@ -294,8 +351,12 @@ class Reconciliation:
             fields = self._knowledge.fields(table)
             sides = self._sides(table, of_table)
             base = self._settled(sides, of_table)
-            decisions.append(merge(base, sides.marketo, sides.dynamics, fields, table))
-            problems.append(sides.problems)
+            pending = [one for one in fields if one.name in self.states.pending(table)]
+            known = pd.Index(of_table.loc[of_table["newcomer"].isna(), "link_id"])
+            base = carry_empty_values(base, sides, pending, table, known)
+            blocked = blocked_writes(base, sides, fields, table)
+            decisions.append(withheld(merge(base, sides.marketo, sides.dynamics, fields, table), blocked))
+            problems += [sides.problems, blocked.reindex(columns=PROBLEM_COLUMNS)]
         return pd.concat(decisions, ignore_index=True), pd.concat(problems, ignore_index=True)
 
     def _base(self, table: Table, pairs: pd.DataFrame) -> pd.DataFrame:
@@ -321,6 +382,10 @@ class Reconciliation:
         dynamics = canonical_dynamics(rows, fields)
         unmade = pairs.set_index("link_id")["newcomer"]
         problems = pd.concat([marketo.problems, dynamics.problems], ignore_index=True)
+        late = self._out_of_range(table, pairs).reindex(index=marketo.values.index, fill_value=False)
+        for name in late:
+            waiting = late[name] & (base[name].reindex(late.index) == MISSING)
+            marketo.values[name] = marketo.values[name].mask(waiting, UNREADABLE)
         return Sides(
             base=base,
             marketo=completed(marketo.values, base, unmade == Newcomer.CREATE_IN_MARKETO, names),

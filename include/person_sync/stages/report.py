@@ -86,6 +86,7 @@ def summary_of(ctx: SyncContext, run_id: str) -> dict[str, Any]:
         summary["brake"] = run.brake
     if run.overrides:
         summary["overrides"] = dict(run.overrides)
+    summary |= dict(run.notes or {})
     waiting = ctx.store.backlog_overview()
     if waiting:
         summary["backlog"] = {source: {**one, "oldest": one["oldest"].isoformat()} for source, one in waiting.items()}
