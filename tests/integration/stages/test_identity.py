@@ -222,3 +222,18 @@ def test_a_mass_change_does_not_hold_back_a_small_one(pairing: Pairing) -> None:
     people = {one["dynamicsId"] for one in pairing.marketo.leads()}
     assert people == {contact, *leads}
     pairing.quiet()
+
+
+def test_a_lead_qualified_into_somebody_elses_contact_is_reported(pairing: Pairing) -> None:
+    """Two people are one human now: the contact keeps its person, and the other waits for a merge in Marketo."""
+    person, contact = linked(pairing, "contact", "ada@example.com")
+    other, lead = linked(pairing, "lead", "countess@example.com")
+    pairing.dynamics.edit("lead", lead, {"parentcontactid": ("contact", contact)})
+    pairing.dynamics.qualify(lead, account=False, contact=False)
+    summary = pairing.cycle()
+
+    assert summary["counts"]["to_marketo"]["held"] == 1
+    assert open_links(pairing) == {person: ("contact", contact)}
+    letters = pairing.context().store.dead_letters(marketo_ids=[other])
+    assert letters["code"].tolist() == ["SAME_HUMAN"]
+    pairing.quiet()
