@@ -130,16 +130,22 @@ class MarketoClient:
         return feeds.deleted_leads(self._api, token)
 
     def leads_by(
-        self, filter_type: str, values: Sequence[str | int], fields: Sequence[str]
+        self,
+        filter_type: str,
+        values: Sequence[str | int],
+        fields: Sequence[str],
+        *,
+        crowded: set[str] | None = None,
     ) -> Iterator[list[dict[str, Any]]]:
         """
         Yield pages of leads whose `filter_type` field equals one of the values.
 
         Each lead is a dict of `id` and the asked fields; an empty one is None. Any number of values, 300 to a call;
         empty values and values with a comma are left out, because the API has no way to ask for them. Order is not
-        defined, and one value may match several leads.
+        defined, and one value may match several leads. A value that more than a thousand have can't be asked for: it is
+        added to `crowded`, or CallRefused is raised where that is not given.
         """
-        return leads.leads_by(self._api, filter_type, values, fields)
+        return leads.leads_by(self._api, filter_type, values, fields, crowded=crowded)
 
     def sync_leads(
         self,

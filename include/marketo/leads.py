@@ -26,14 +26,20 @@ _PAGE_SIZE = "300"
 
 
 def leads_by(
-    api: MarketoApi, filter_type: str, values: Sequence[str | int], fields: Sequence[str]
+    api: MarketoApi,
+    filter_type: str,
+    values: Sequence[str | int],
+    fields: Sequence[str],
+    *,
+    crowded: set[str] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
     """
     Yield pages of leads whose `filter_type` field equals one of the values; each lead is a dict of the asked fields.
 
     Always asks for `id` too. A field that Marketo leaves out of a row is None. Empty values and values with a comma are
-    left out, because the API has no way to ask for them. "Too many results" (1003) and a time-out halve the values.
-    Source: leads, "Query"; rest-api, "_method".
+    left out, because the API has no way to ask for them. "Too many results" (1003) and a time-out halve the values. A
+    single value with more than a thousand leads has no answer: it is added to `crowded` where that is given, else the
+    refusal is raised. Source: leads, "Query"; rest-api, "_method".
     """
     asked = list(dict.fromkeys(["id", *fields]))
     searchable = list(dict.fromkeys(text for value in values if (text := str(value)) and "," not in text))
@@ -47,6 +53,9 @@ def leads_by(
                 if envelope.result:
                     yield _rows(envelope, asked)
         except CallRefused as refusal:
+            if crowded is not None and refusal.code == INVALID_DATA and len(chunk) == 1 and not yielded:
+                crowded.add(chunk[0])
+                continue
             if refusal.code not in {INVALID_DATA, TIMED_OUT} or yielded or len(chunk) == 1:
                 raise _final(refusal) from refusal
             middle = len(chunk) // 2

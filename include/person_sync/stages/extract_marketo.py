@@ -206,17 +206,30 @@ def people_left_over(ctx: SyncContext) -> set[int]:
 
 
 def requested_people(ctx: SyncContext, knowledge: Knowledge) -> Iterator[list[dict[str, Any]]]:
-    """Return people who were asked for before the sync ever ran; the feeds would not tell of them."""
-    return read_people(ctx, knowledge, ctx.settings.custom_fields.sync_to_dynamics, ["lead", "contact"])
+    """Yield people who were asked for before the sync ever ran; the feeds would not tell of them."""
+    crowded: set[str] = set()
+    field = ctx.settings.custom_fields.sync_to_dynamics
+    yield from read_people(ctx, knowledge, field, ["lead", "contact"], crowded=crowded)
+    for wish in sorted(crowded):
+        log.warning("marketo: too many people ask for a %s to be read at once; a baseline reads them all", wish)
 
 
 def read_people(
-    ctx: SyncContext, knowledge: Knowledge, filter_type: str, values: list[Any]
+    ctx: SyncContext,
+    knowledge: Knowledge,
+    filter_type: str,
+    values: list[Any],
+    *,
+    crowded: set[str] | None = None,
 ) -> Iterator[list[dict[str, Any]]]:
-    """Return pages of people by a searchable field, with every mapped and control field."""
+    """
+    Return pages of people by a searchable field, with every mapped and control field.
+
+    A value that too many have to be answered is added to `crowded`; without it the run fails.
+    """
     if not values:
         return iter(())
-    return ctx.marketo.leads_by(filter_type, values, person_columns(ctx, knowledge))
+    return ctx.marketo.leads_by(filter_type, values, person_columns(ctx, knowledge), crowded=crowded)
 
 
 def person_columns(ctx: SyncContext, knowledge: Knowledge) -> list[str]:

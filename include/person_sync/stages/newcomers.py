@@ -52,6 +52,7 @@ MATCH_MESSAGES = {
     MatchReason.SEVERAL_SHARE_EMAIL: "several unlinked people share this e-mail address; "
     "link one of them by its id, or give them different addresses",
     MatchReason.SEVERAL_CLAIM_ROW: "several Marketo people name this row as theirs; clear the id on all but one",
+    MatchReason.SAME_ID: "a Marketo person who is linked to another row names this row as theirs; correct the id there",
     MatchReason.UNREADABLE_EMAIL: "the e-mail address can't be read, so nobody can tell whether the person exists",
 }
 
@@ -148,7 +149,11 @@ def unlinked_rows(ctx: SyncContext, world: World, newcomers: Newcomers) -> pd.Da
 def pair_by_identity(
     ctx: SyncContext, knowledge: Knowledge, world: World, rows: pd.DataFrame, newcomers: Newcomers
 ) -> None:
-    """Pair rows with the people whose `dynamicsId` names them: links can be rebuilt from the systems alone."""
+    """
+    Pair rows with the people whose `dynamicsId` names them: links can be rebuilt from the systems alone.
+
+    A row that only somebody else's person names is held: creating a person under its id would overwrite that one.
+    """
     name = ctx.settings.custom_fields.dynamics_id
     if not world.complete:
         add_people(ctx, knowledge, world, name, rows["dynamics_id"].tolist())
@@ -157,8 +162,14 @@ def pair_by_identity(
     claims = claims.merge(rows, on="dynamics_id")
     several = claims["dynamics_id"].duplicated(keep=False)
     newcomers.add(claims[~several].assign(generation=1), Newcomer.LINK)
-    held = claims[several].assign(message=MATCH_MESSAGES[MatchReason.SEVERAL_CLAIM_ROW])
+    crowd = rows[world.is_crowded(rows["dynamics_id"])]
+    held = pd.concat([claims[several], crowd]).assign(message=MATCH_MESSAGES[MatchReason.SEVERAL_CLAIM_ROW])
     newcomers.hold(held, kind="ambiguous", code="SEVERAL_CLAIMS", direction="to_marketo")
+    elsewhere = rows["dynamics_id"].isin(world.people[name].str.lower()) & ~rows["dynamics_id"].isin(
+        newcomers.taken("dynamics_id")
+    )
+    held = rows[elsewhere].assign(message=MATCH_MESSAGES[MatchReason.SAME_ID])
+    newcomers.hold(held, kind="ambiguous", code="CLAIMED_ELSEWHERE", direction="to_marketo")
 
 
 def pair_rows_by_email(
@@ -177,7 +188,10 @@ def pair_rows_by_email(
     if policy == "link":
         add_people(ctx, knowledge, world, "email", world.unanswered(rows["email"], world.people["email"]))
         people = unlinked_people(ctx, world, newcomers)[["marketo_id", "email"]]
-    matched = match_by_email(rows, people.assign(asked=False))
+    crowded = world.is_crowded(rows["email"])
+    held = rows[crowded].assign(message=MATCH_MESSAGES[MatchReason.SEVERAL_SHARE_EMAIL])
+    newcomers.hold(held, kind="ambiguous", code="AMBIGUOUS_EMAIL", direction="to_marketo")
+    matched = match_by_email(rows[~crowded], people.assign(asked=False))
     take_matches(matched, newcomers, none=Newcomer.CREATE_IN_MARKETO, direction="to_marketo")
 
 
@@ -279,9 +293,11 @@ def unlinked_people(ctx: SyncContext, world: World, newcomers: Newcomers) -> pd.
 def add_people(ctx: SyncContext, knowledge: Knowledge, world: World, filter_type: str, values: Iterable[str]) -> None:
     """Read people by a searchable field into `world`."""
     columns = person_columns(ctx, knowledge)
-    for page in read_people(ctx, knowledge, filter_type, list(values)):
+    crowded: set[str] = set()
+    for page in read_people(ctx, knowledge, filter_type, list(values), crowded=crowded):
         if page:
             world.add_people(people_frame(page, columns))
+    world.crowded |= {one.strip().casefold() for one in crowded}
 
 
 def rows_for(

@@ -9,6 +9,7 @@ hold what it last agreed on; the writing stages check it again.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -54,7 +55,7 @@ from include.person_sync.stages.planning import (
     problem_fingerprints,
 )
 from include.person_sync.stages.request import Mode, RunRequest
-from include.person_sync.stages.sides import Sides, by_link, completed, moved_cells
+from include.person_sync.stages.sides import Sides, by_link, completed, moved_cells, spared_blanks
 from include.person_sync.stages.staging import RunFolder
 from include.person_sync.stages.world import World, passes_filter
 from include.person_sync.state import RunStatus
@@ -300,7 +301,10 @@ class Reconciliation:
         return pairs
 
     def _read_counterparts(self, pairs: pd.DataFrame) -> None:
-        """Read the untouched half of pairs that have fields without base, or whose row version is unknown."""
+        """
+        Read the untouched half of pairs that have fields without base, or whose row version is unknown, and the people
+        whose links moved: they still carry the ids from before.
+        """
         world, ctx = self._world, self._ctx
         has_person = pairs["marketo_id"].isin(world.people.index)
         known = pairs["newcomer"].isna() | (pairs["newcomer"] == Newcomer.LINK)
@@ -309,7 +313,8 @@ class Reconciliation:
             has_row = pairs["dynamics_id"].isin(rows.index)
             incomplete = pairs["link_id"].isin(self._incomplete(table, pairs[here & (has_row != has_person)]))
             unversioned = pairs["version"].isna() & has_person
-            people = pairs.loc[here & ~has_person & (incomplete | pairs["is_filtered"]), "marketo_id"]
+            wanted = incomplete | pairs["is_filtered"] | pairs["link_id"].isin(self.moved)
+            people = pairs.loc[here & ~has_person & wanted, "marketo_id"]
             add_people(ctx, self._knowledge, world, "id", people.astype("str"))
             ids = pairs.loc[here & ~has_row & (incomplete | unversioned), "dynamics_id"].tolist()
             if ids:
@@ -386,12 +391,14 @@ class Reconciliation:
         for name in late:
             waiting = late[name] & (base[name].reindex(late.index) == MISSING)
             marketo.values[name] = marketo.values[name].mask(waiting, UNREADABLE)
-        return Sides(
+        sides = Sides(
             base=base,
             marketo=completed(marketo.values, base, unmade == Newcomer.CREATE_IN_MARKETO, names),
             dynamics=completed(dynamics.values, base, unmade == Newcomer.CREATE_IN_DYNAMICS, names),
             problems=self._problems(problems),
         )
+        two_way = [one.name for one in fields if not one.is_one_way]
+        return replace(sides, base=spared_blanks(sides, self.moved, two_way))
 
     def _settled(self, sides: Sides, pairs: pd.DataFrame) -> pd.DataFrame:
         """Return the base after taking over what dead runs had already written."""

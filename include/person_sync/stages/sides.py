@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from include.person_sync.core.values import MISSING, UNREADABLE, empty_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 @dataclass
@@ -34,6 +38,22 @@ def completed(read: pd.DataFrame, base: pd.DataFrame, unmade: pd.Series, names: 
     to_make = unread[unmade.reindex(unread).fillna(False).astype(bool)]
     assumed = base.loc[unread.difference(to_make), names].replace(MISSING, UNREADABLE)
     return pd.concat([read[names], empty_frame(to_make, names), assumed]).reindex(base.index)
+
+
+def spared_blanks(sides: Sides, moved: Sequence[int], names: Sequence[str]) -> pd.DataFrame:
+    """
+    Return the base without what a link's new half lacks: nobody emptied that, it was not handed on.
+
+    `moved`: links that point to another half since the base was agreed on, by a merge or a qualification, which hand
+    on some values only. Without a base the filled side counts. `names`: the fields it concerns.
+    """
+    here = sides.base.index[sides.base.index.isin(list(moved))]
+    base = sides.base.copy()
+    for name in names:
+        before = base.loc[here, name]
+        blank = (sides.marketo.loc[here, name].isna() | sides.dynamics.loc[here, name].isna()) & before.notna()
+        base.loc[here[blank.to_numpy()], name] = MISSING
+    return base
 
 
 def moved_cells(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

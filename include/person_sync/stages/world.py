@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -20,12 +20,14 @@ class World:
 
     `people`: index `marketo_id`, text columns by REST name. `rows`: per table, index `dynamics_id`, text columns
     `version`, the selected columns and lookup names. `complete`: everybody who may belong together is in hand, as in a
-    partition of the whole database; then only who is met by nobody is looked up once more.
+    partition of the whole database; then only who is met by nobody is looked up once more. `crowded`: addresses and ids
+    (in lower case) that so many people have that Marketo does not say who.
     """
 
     people: pd.DataFrame
     rows: dict[Table, pd.DataFrame]
     complete: bool = False
+    crowded: set[str] = field(default_factory=set)
 
     def add_people(self, frame: pd.DataFrame) -> None:
         """Add people; a later reading replaces an earlier one."""
@@ -45,6 +47,10 @@ class World:
         if self.complete:
             wanted = wanted[~email_key(wanted).isin(email_key(candidates.dropna()))]
         return [str(one) for one in wanted.unique()]
+
+    def is_crowded(self, values: pd.Series) -> pd.Series:
+        """Return True per address or id that too many people have."""
+        return email_key(values).isin(self.crowded)
 
     def all_rows(self, columns: Sequence[str]) -> pd.DataFrame:
         """
