@@ -191,10 +191,11 @@ def take_over_defaults(ctx: SyncContext, run_id: str, knowledge: Knowledge) -> N
 
     Marketo then gets them in this very run, together with the ids, and the row's version is known from the start.
     """
+    made = ctx.store.load_plan(run_id, direction="to_dynamics", statuses=["applied"], actions=["create"]).changes
+    if made.empty:
+        return
     plan = ctx.store.load_plan(run_id)
     changes = plan.changes
-    outward = changes[changes["direction"] == "to_dynamics"]
-    made = outward[(outward["action"] == "create") & (outward["status"] == "applied")]
     answers = changes[changes["direction"] == "to_marketo"].set_index("link_id")["change_no"]
     for table_name, created in made.groupby("dynamics_table"):
         table = Table(str(table_name))

@@ -37,7 +37,8 @@ log = logging.getLogger(__name__)
 BATCH = 300
 """Records per call; source: Marketo developer guide, "Lead database"."""
 GONE = "1004"
-FIELD_NOT_FOUND = "1006"
+SCHEMA_CODES = frozenset({"1003", "1006"})
+"""Refusals that may mean our picture of the fields is out of date: read-only or unknown field."""
 
 
 def apply_marketo(ctx: SyncContext, run_id: str) -> None:
@@ -68,8 +69,8 @@ def apply_marketo(ctx: SyncContext, run_id: str) -> None:
 
 def skip_without_row(ctx: SyncContext, run_id: str, changes: pd.DataFrame) -> pd.DataFrame:
     """Return the changes whose Dynamics row exists; those of a row that could not be created are skipped."""
-    creates = ctx.store.load_plan(run_id, direction="to_dynamics").changes
-    failed = creates.loc[(creates["action"] == "create") & (creates["status"] != "applied"), "link_id"]
+    creates = ctx.store.load_plan(run_id, direction="to_dynamics", actions=["create"]).changes
+    failed = creates.loc[creates["status"] != "applied", "link_id"]
     waiting = changes["link_id"].isin(failed)
     skipped = changes.loc[waiting, ["change_no"]].assign(
         status="skipped", message="its row was not created in Dynamics"
@@ -190,7 +191,7 @@ class MarketoWriter:
         def record(offset: int, results: Sequence[RowResult]) -> None:
             outcome = outcomes(changes.iloc[offset : offset + len(results)], results)
             self._ctx.store.record_outcomes(self._run_id, outcome)
-            if (outcome["code"] == FIELD_NOT_FOUND).any():
+            if outcome["code"].isin(SCHEMA_CODES).any():
                 mark_stale(self._ctx)
 
         self._ctx.marketo.sync_leads(records, action=action, lookup_field=lookup_field, on_batch=record)

@@ -100,7 +100,12 @@ def _delete_plan(connection: Connection, plan_id: int) -> None:
 
 
 def load_plan(
-    connection: Connection, run_id: str, *, direction: str | None, statuses: Collection[str] | None
+    connection: Connection,
+    run_id: str,
+    *,
+    direction: str | None,
+    statuses: Collection[str] | None,
+    actions: Collection[str] | None = None,
 ) -> StoredPlan:
     """Return the run's newest attempt. Raises SyncError when the run has no plan."""
     newest = newest_plan(connection, run_id)
@@ -111,7 +116,9 @@ def load_plan(
         chosen.append(plan_change.c.direction == str(direction))
     if statuses is not None:
         chosen.append(plan_change.c.status.in_([str(one) for one in statuses]))
-    whole = direction is None and statuses is None
+    if actions is not None:
+        chosen.append(plan_change.c.action.in_([str(one) for one in actions]))
+    whole = direction is None and statuses is None and actions is None
     values = _values_of_plan(connection, newest["plan_id"]) if whole else _values_of_changes(connection, chosen)
     return StoredPlan(int(newest["attempt"]), _load_changes(connection, chosen), values)
 

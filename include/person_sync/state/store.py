@@ -229,11 +229,16 @@ class Store:
             return plans.save_plan(connection, run_id, changes, values, self._now())
 
     def load_plan(
-        self, run_id: str, *, direction: str | None = None, statuses: Collection[str] | None = None
+        self,
+        run_id: str,
+        *,
+        direction: str | None = None,
+        statuses: Collection[str] | None = None,
+        actions: Collection[str] | None = None,
     ) -> StoredPlan:
-        """Return the run's newest plan, or the part of it in one direction and in some statuses."""
+        """Return the run's newest plan, or the part of it in one direction, in some statuses, with some actions."""
         with self._reading() as connection:
-            return plans.load_plan(connection, run_id, direction=direction, statuses=statuses)
+            return plans.load_plan(connection, run_id, direction=direction, statuses=statuses, actions=actions)
 
     def record_outcomes(self, run_id: str, outcomes: pd.DataFrame) -> None:
         """

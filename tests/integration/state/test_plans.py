@@ -77,6 +77,8 @@ def test_plan_is_loaded_by_direction_and_status(store: Store, begin: Callable[..
     assert store.load_plan(run_id, direction="to_dynamics").values["field"].tolist() == ["city", "fax"]
     assert store.load_plan(run_id, statuses=[ChangeStatus.PLANNED]).changes["change_no"].tolist() == [1, 2]
     assert store.load_plan(run_id, direction="to_dynamics", statuses=["planned"]).changes.empty
+    created = store.load_plan(run_id, actions=["create"])
+    assert (created.changes["change_no"].tolist(), created.values["change_no"].tolist()) == ([1], [1])
 
 
 def test_outcomes_are_kept_per_change(store: Store, begin: Callable[..., str]) -> None:
