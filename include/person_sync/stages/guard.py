@@ -72,7 +72,7 @@ def plan_counts(
     """Return what the brakes look at."""
     counted = count_plan(plan)
     return PlanCounts(
-        linked_people=0 if is_initial_load(ctx) else int(manifest["known_links"]),
+        linked_people=linked_before(ctx, manifest),
         to_dynamics=counted[Direction.TO_DYNAMICS],
         to_marketo=counted[Direction.TO_MARKETO],
         dynamics=dynamics_sizes(folder, manifest) if request.mode is Mode.INCREMENTAL else None,
@@ -104,6 +104,18 @@ def map_changes(ctx: SyncContext, known: dict[str, Any] | None) -> tuple[str, ..
     changed = [f"{name} was changed" for name in before if now["fields"].get(name, before[name]) != before[name]]
     moved = ["the sync filter was changed"] if filtered != now["filter"] else []
     return (*gone, *changed, *moved)
+
+
+def linked_before(ctx: SyncContext, manifest: dict[str, Any]) -> int:
+    """
+    Return how many people were linked before this run; 0 for a first run, which brakes spare.
+
+    A run is the first one when no feed was ever consumed. A few people may be linked by then all the same, having been
+    created in real time; many links without a watermark are no beginning but a sign of trouble.
+    """
+    known = int(manifest["known_links"])
+    first = bool(manifest.get("first_run")) and known < ctx.settings.brakes.changed.floor
+    return 0 if first or is_initial_load(ctx) else known
 
 
 def is_initial_load(ctx: SyncContext) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.errors import ConfigError, LeaseHeld
+from include.errors import ConfigError, LeaseHeld, SafetyStop
 from include.person_sync.stages.create import create_people
 from include.person_sync.stages.cycle import run_cycle
 from include.person_sync.stages.extract_dynamics import extract_dynamics
@@ -19,6 +19,8 @@ from include.person_sync.stages.request import RunRequest
 from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.stages.conftest import Pairing
 
 EMAIL = "okonkwo@example.com"
@@ -151,6 +153,23 @@ def test_nobody_else_is_created_on_the_way(pairing: Pairing) -> None:
         [],
         [],
     ]
+
+
+def test_people_created_before_the_first_cycle_do_not_make_it_trip_a_brake(pairing: Pairing, tmp_path: Path) -> None:
+    """A first cycle stays exempt from brakes when a few people were created in real time before it; the next is not."""
+    settings = tmp_path / "careful.yaml"
+    settings.write_text("brakes:\n  changed: {share: 0.01, number: 1, floor: 3}\n")
+    pairing.environment["PERSON_SYNC_CONFIG"] = str(settings)
+    create_people(pairing.context(), [_person(pairing)])
+    pairs = [pairing.pair("lead", f"person{number}@example.com", jobtitle="CTO") for number in range(4)]
+
+    assert pairing.cycle()["status"] == "done"
+
+    assert len(pairing.context().store.load_links()) == 5
+    for _, row in pairs:
+        pairing.dynamics.edit("lead", row, {"jobtitle": "CEO"})
+    with pytest.raises(SafetyStop):
+        pairing.cycle()
 
 
 def test_duplicates_and_a_cycle_at_the_same_time_make_one_row(pairing: Pairing) -> None:
