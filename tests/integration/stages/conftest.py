@@ -26,9 +26,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def blink(seconds: float) -> None:
-    """Wait much shorter than asked to."""
-    time.sleep(min(seconds, 0.01))
+class ShortWait:
+    """A clock on which waiting takes no time: it jumps ahead by what was to be waited."""
+
+    def __init__(self) -> None:
+        self._ahead_s = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        """Wait for a moment and jump."""
+        time.sleep(min(seconds, 0.01))
+        self._ahead_s += seconds
+
+    def clock(self) -> float:
+        """Return the seconds that have passed, the jumps included."""
+        return time.monotonic() + self._ahead_s
 
 
 class Pairing:
@@ -54,12 +65,11 @@ class Pairing:
         Its clients ask again without the long waits of real life.
         """
         context = context_from_environment(self.environment, process=process or os.getpid())
-        context.__dict__["marketo"] = MarketoClient(
-            context.marketo_connection, settings=marketo_limits(context.settings), sleep=blink
-        )
-        context.__dict__["dynamics"] = DynamicsClient(
-            context.dynamics_connection, settings=dynamics_limits(context.settings), sleep=blink
-        )
+        wait = ShortWait()
+        waiting = {"sleep": wait.sleep, "clock": wait.clock}
+        marketo, dynamics = marketo_limits(context.settings), dynamics_limits(context.settings)
+        context.__dict__["marketo"] = MarketoClient(context.marketo_connection, settings=marketo, **waiting)
+        context.__dict__["dynamics"] = DynamicsClient(context.dynamics_connection, settings=dynamics, **waiting)
         return context
 
     def setup(self, **options: Any) -> None:
