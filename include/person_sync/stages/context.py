@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -12,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ConfigError
+from include.errors import ConfigError, SyncError
 from include.person_sync.config.connections import load_connection, state_url
 from include.person_sync.config.settings import load_settings
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from include.person_sync.config.connections import ConnectionSpec
     from include.person_sync.config.settings import Settings
     from include.person_sync.state import Store
+
+log = logging.getLogger(__name__)
 
 LEASE = "person_sync"
 
@@ -103,7 +106,10 @@ class SyncContext:
 
     def _renew(self, run_id: str, ttl_s: float, stop: threading.Event) -> None:
         while not stop.wait(ttl_s / 3):
-            self.store.renew_lease(LEASE, run_id, ttl_s=ttl_s)
+            try:
+                self.store.renew_lease(LEASE, run_id, ttl_s=ttl_s)
+            except SyncError as error:  # the commit has the last word; until then a database may come back
+                log.warning("run %s could not renew its lease: %s", run_id, error)
 
     def release_lease(self, run_id: str) -> None:
         """Give the lease back; does nothing when this run does not hold it."""

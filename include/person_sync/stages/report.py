@@ -94,7 +94,7 @@ def summary_of(ctx: SyncContext, run_id: str) -> dict[str, Any]:
 
 
 def send_activities(ctx: SyncContext) -> None:
-    """Send one custom activity per refusal that has none yet."""
+    """Send one custom activity per refusal that has none yet, a call's records at a time."""
     letters = ctx.store.pending_activities()
     if letters.empty:
         return
@@ -102,7 +102,15 @@ def send_activities(ctx: SyncContext) -> None:
     if type_id is None:
         log.warning("the custom activity type %s is not approved in Marketo; run setup", ctx.settings.activity_type)
         return
-    letters = without_arrived(ctx, type_id, letters)
+    known: set[int] = set()
+    while len(letters) and known.isdisjoint(letters["dead_letter_id"]):
+        known |= set(letters["dead_letter_id"])
+        send_some(ctx, type_id, without_arrived(ctx, type_id, letters))
+        letters = ctx.store.pending_activities()
+
+
+def send_some(ctx: SyncContext, type_id: int, letters: pd.DataFrame) -> None:
+    """Send the activities of some refusals; those whose answer is lost are looked up by the next run."""
     if letters.empty:
         return
     ctx.store.set_activity_state(letters["dead_letter_id"].tolist(), "sending")

@@ -277,9 +277,14 @@ def _fields(letter: Mapping[Any, Any]) -> set[str]:
 
 
 def load_pending(connection: Connection, limit: int) -> pd.DataFrame:
-    """Return the letters whose activity-log entry is not known to be written, oldest first."""
-    waiting = [ActivityState.PENDING.value, ActivityState.SENDING.value]
-    statement = select(*(dead_letter.c[name] for name in _DTYPES)).where(dead_letter.c.activity_state.in_(waiting))
+    """
+    Return the letters whose activity-log entry is not known to be written, oldest first.
+
+    A letter about somebody who is not in Marketo has no log to be written into.
+    """
+    waiting = dead_letter.c.activity_state.in_([ActivityState.PENDING.value, ActivityState.SENDING.value])
+    columns = [dead_letter.c[name] for name in _DTYPES]
+    statement = select(*columns).where(waiting, dead_letter.c.marketo_id.is_not(None))
     return _read(connection, statement.order_by(dead_letter.c.dead_letter_id).limit(limit))
 
 

@@ -71,7 +71,16 @@ def _is_gone(holder: dict[str, Any], host: str) -> bool:
         return True
     except PermissionError:
         return False
-    return False
+    return _is_zombie(holder["pid"])
+
+
+def _is_zombie(pid: int) -> bool:
+    """Return True for a process that has ended and that nobody has collected yet, as in a container without an init."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[:1] in (["Z"], ["X"])
 
 
 def process_space() -> str | None:

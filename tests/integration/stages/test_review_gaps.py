@@ -61,3 +61,25 @@ def test_qualifying_into_a_contact_with_fewer_values_loses_none(pairing: Pairing
     pairing.cycle()
     assert pairing.dynamics.row("contact", made["contact"])["mobilephone"] == "111"
     pairing.quiet()
+
+
+def test_a_row_marketo_refuses_has_no_log_to_tell_it_in(pairing: Pairing) -> None:
+    """A new row that can't become a person is a dead letter; the run ends well and tells of other people's refusals."""
+    pairing.dynamics.create("contact", {"lastname": "Zoë", "emailaddress1": "zoë@example.com"})
+    person, _ = pairing.pair("lead", "ada@example.com")
+    pairing.cycle()
+    pairing.marketo.edit(person, {"mobilePhone": "9" * 21})
+    summary = pairing.cycle()
+
+    assert summary["status"] == "done"
+    assert len(pairing.context().store.dead_letters()) == 2
+    assert len([one for one in pairing.marketo.activities(person) if one.type_id >= 100_000]) == 1
+    pairing.quiet()
+
+
+def test_more_refusals_than_a_call_takes_are_all_told_at_once(pairing: Pairing) -> None:
+    """Refusals beyond one call's records do not trickle out over later cycles."""
+    for number in range(301):
+        pairing.marketo.create({"lastName": "X" * 51, "email": f"n{number}@example.com", "syncToDynamics": "lead"})
+    pairing.cycle()
+    pairing.quiet()

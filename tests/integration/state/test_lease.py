@@ -191,3 +191,17 @@ def test_racing_processes_get_one_winner(database_url: str) -> None:
         racer.stdin.flush()
 
     assert sorted(racer.communicate(timeout=60)[0] for racer in racers) == ["lost\n", "won\n"]
+
+
+def test_a_holder_nobody_collected_is_gone(store: Store) -> None:
+    """A killed process stays listed until its parent asks for it; the next run need not wait for that."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        acquire(store, "first", pid=process.pid)
+        with pytest.raises(LeaseHeld):
+            acquire(store, "second", pid=os.getpid())
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+
+        acquire(store, "second", pid=os.getpid())
+
+    assert store.current_lease(NAME).run_id == "second"
