@@ -34,7 +34,7 @@ from tools.processes import Processes, ProgramFailed, free_ports
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["main"]
+__all__ = ["main", "standalone_environment"]
 
 PEOPLE: Final = 2_000
 SYNC, SETUP = "person_sync", "person_sync_setup"
@@ -78,7 +78,7 @@ def _run(home: Path, options: argparse.Namespace) -> int:
             database.create_database(name)
         password = secrets.token_urlsafe(9)
         port, worker_log, trigger_log = free_ports(3)
-        environment = _environment(home, database, sandbox, (port, worker_log, trigger_log), password)
+        environment = standalone_environment(home, database, sandbox, (port, worker_log, trigger_log), password)
         processes.start("airflow", [str(Path(sys.executable).parent / "airflow"), "standalone"], environment)
         api = AirflowApi(f"http://127.0.0.1:{port}", check=processes.check)
         _say("Starting Airflow (about 20 s)")
@@ -104,7 +104,7 @@ def _stay(sandbox: Sandbox) -> None:
         print("Stopping")
 
 
-def _environment(
+def standalone_environment(
     home: Path, database: EmbeddedPostgres, sandbox: Sandbox, ports: tuple[int, int, int], password: str
 ) -> dict[str, str]:
     """
