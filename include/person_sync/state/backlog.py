@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import datetime
 
-__all__ = ["add", "overview", "remove", "waiting"]
+__all__ = ["add", "among", "overview", "remove", "waiting"]
 
 
 def waiting(connection: Connection, source: str, limit: int) -> list[str]:
@@ -27,6 +27,14 @@ def waiting(connection: Connection, source: str, limit: int) -> list[str]:
     statement = select(backlog.c.record_id).where(backlog.c.source == source)
     ordered = statement.order_by(backlog.c.noted_at, backlog.c.record_id).limit(limit)
     return [str(one) for one in connection.execute(ordered).scalars()]
+
+
+def among(connection: Connection, source: str, record_ids: Collection[str]) -> set[str]:
+    """Return those of some records of a source that wait."""
+    if not record_ids:
+        return set()
+    chosen = backlog.c.record_id.in_(id_set(connection, list(record_ids), text=True))
+    return set(connection.execute(select(backlog.c.record_id).where(backlog.c.source == source, chosen)).scalars())
 
 
 def overview(connection: Connection) -> dict[str, dict[str, Any]]:

@@ -144,6 +144,11 @@ class Store:
         with self._reading() as connection:
             return backlog.waiting(connection, source, limit)
 
+    def waiting_among(self, source: str, record_ids: Collection[str]) -> set[str]:
+        """Return those of some records of a source that wait for their turn."""
+        with self._reading() as connection:
+            return backlog.among(connection, source, record_ids)
+
     def backlog_overview(self) -> dict[str, dict[str, Any]]:
         """Return per source how many records wait (`waiting`) and since when the oldest does (`oldest`)."""
         with self._reading() as connection:

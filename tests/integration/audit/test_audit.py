@@ -10,6 +10,8 @@ import pytest
 from include.errors import QuotaExhausted, SafetyStop
 from include.person_sync.stages.audit import AuditRequest, compare_sides, open_audit, publish, run_audit
 from include.person_sync.stages.audit.looking import Look, Observer
+from include.person_sync.stages.cycle import run_cycle
+from include.person_sync.stages.request import RunRequest
 from include.sandbox.dataverse.schema import Column, ColumnType, Option
 from include.sandbox.seed import Seed, plant
 from tests.integration.audit.conftest import found, frame, page_of
@@ -333,3 +335,19 @@ def test_an_audit_that_the_quota_would_not_carry_does_not_begin(pairing: Pairing
 
     assert stop.value.resets_at > ctx.now()
     assert ctx.store.latest_runs(1)[0].status == "failed"
+
+
+def test_who_waits_for_a_turn_is_queued(pairing: Pairing) -> None:
+    """Rows that a bounded cycle has put off are no surprise, and the report tells how many wait."""
+    for number in range(130):
+        pairing.dynamics.create("lead", {"lastname": f"Number {number}", "emailaddress1": f"n{number}@example.com"})
+    ctx = pairing.context()
+    ctx.settings = ctx.settings.model_copy(update={"chunk_people": 100})
+    run_cycle(ctx, RunRequest())
+
+    summary = run_audit(pairing.context(), AuditRequest())
+
+    findings = frame(summary, "findings")
+    assert findings[["kind", "explanation"]].value_counts().to_dict() == {("row_without_person", "queued"): 30}
+    assert summary["counts"]["backlog"] == {"dynamics.lead": 30}
+    assert "wait for a later cycle" in page_of(summary)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 
 from include.person_sync.stages.audit.explain import Facts, explain_differences, explain_findings
@@ -52,6 +54,8 @@ def test_what_the_feeds_name_is_in_flight_and_what_was_left_is_queued():
     """A change behind the watermark, or a link the next cycle looks at unasked, needs nobody."""
     assert reason(explain_differences(difference(), facts(people={7}))) == "in_flight"
     assert reason(explain_differences(difference(), facts(queued={1}))) == "queued"
+    waiting = replace(facts(), waiting=Pending(rows={"r7"}))
+    assert reason(explain_differences(difference(), waiting)) == "queued"
     assert reason(explain_differences(difference(), facts(people={8}, queued={2}))) == "unexplained"
 
 

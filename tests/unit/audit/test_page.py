@@ -35,6 +35,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
                 "unreadable": 0,
                 "behind": 2,
             },
+            "backlog": {"dynamics.lead": 4711},
             "findings": {"shared_identity": 1},
             "unexplained": {"fields": 1, "shared_identity": 1},
             "shares": {"pairs_in_agreement": 0.999189, "fields_in_agreement": 1.0},
@@ -81,8 +82,9 @@ def test_page_is_well_formed_and_shows_the_numbers():
 
     text = " ".join(reader.text)
     assert reader.open == []
-    for shown in ("99.9189 %", "1 234", "city", "1007", "r7", "2026-05-02 02:20:00 UTC", "shared_identity"):
-        assert shown in text
+    shown = "99.9189 %", "1 234", "city", "1007", "r7", "2026-05-02 02:20:00 UTC", "shared_identity", "4 711"
+    for one in (*shown, "records of dynamics.lead that wait for a later cycle"):
+        assert one in text
 
 
 def test_page_escapes_whatever_it_is_given():

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from include.person_sync.stages.audit.findings import Explanation
+from include.person_sync.stages.audit.pending import Pending
+from include.person_sync.stages.extract_dynamics import watermark_name
+from include.person_sync.stages.extract_marketo import WATERMARK
+from include.person_sync.stages.knowledge import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from include.person_sync.stages.audit.pending import Pending
     from include.person_sync.stages.context import SyncContext
 
 AMBIGUOUS = "ambiguous"
@@ -25,11 +28,13 @@ class Facts:
     What the state and the feeds know about the people in doubt.
 
     `pending`: what the feeds name. `letters`: their open dead letters. `queued`: link ids left to the next cycle.
+    `waiting`: people and rows that the feeds named before and that wait for their turn.
     """
 
     pending: Pending
     letters: pd.DataFrame
     queued: frozenset[int]
+    waiting: Pending = field(default_factory=Pending)
 
 
 def gather_facts(ctx: SyncContext, pending: Pending, people: Collection[int], rows: Collection[str]) -> Facts:
@@ -39,6 +44,16 @@ def gather_facts(ctx: SyncContext, pending: Pending, people: Collection[int], ro
         pending=pending,
         letters=ctx.store.dead_letters(marketo_ids=list(people), dynamics_ids=list(rows)),
         queued=frozenset({*recheck["link_id"], *unsettled["link_id"]}),
+        waiting=waiting_for_their_turn(ctx, people, rows),
+    )
+
+
+def waiting_for_their_turn(ctx: SyncContext, people: Collection[int], rows: Collection[str]) -> Pending:
+    """Return those of some people and rows whom a cycle has put off, because it takes up a bounded number of each."""
+    tables = [ctx.store.waiting_among(watermark_name(table), rows) for table in TABLES]
+    return Pending(
+        people={int(one) for one in ctx.store.waiting_among(WATERMARK, [str(one) for one in people])},
+        rows=set().union(*tables),
     )
 
 
@@ -47,8 +62,8 @@ def explain_differences(differences: pd.DataFrame, facts: Facts) -> pd.DataFrame
     refused = cell_keys(differences["marketo_id"], differences["field"], differences["planned"])
     reasons = {
         Explanation.DEAD_LETTER: refused.isin(refused_cells(facts.letters)),
-        Explanation.IN_FLIGHT: is_in_flight(differences, facts.pending),
-        Explanation.QUEUED: differences["link_id"].isin(facts.queued),
+        Explanation.IN_FLIGHT: names(facts.pending, differences),
+        Explanation.QUEUED: differences["link_id"].isin(facts.queued) | names(facts.waiting, differences),
     }
     return explained(differences, reasons)
 
@@ -59,8 +74,8 @@ def explain_findings(findings: pd.DataFrame, facts: Facts) -> pd.DataFrame:
     reasons = {
         Explanation.HOLD: is_named(findings, letters[letters["kind"] == AMBIGUOUS]),
         Explanation.DEAD_LETTER: is_named(findings, letters[letters["kind"] != AMBIGUOUS]),
-        Explanation.IN_FLIGHT: is_in_flight(findings, facts.pending),
-        Explanation.QUEUED: findings["link_id"].isin(facts.queued),
+        Explanation.IN_FLIGHT: names(facts.pending, findings),
+        Explanation.QUEUED: findings["link_id"].isin(facts.queued) | names(facts.waiting, findings),
     }
     return explained(findings, reasons)
 
@@ -74,9 +89,9 @@ def explained(frame: pd.DataFrame, reasons: Mapping[Explanation, pd.Series]) -> 
     return frame.assign(explanation=before.where(before != Explanation.UNEXPLAINED, found))
 
 
-def is_in_flight(frame: pd.DataFrame, pending: Pending) -> pd.Series:
-    """Return True per entry whose person or row the feeds name."""
-    return frame["marketo_id"].isin(pending.people) | frame["dynamics_id"].isin(pending.rows)
+def names(who: Pending, frame: pd.DataFrame) -> pd.Series:
+    """Return True per entry whose person or row is among `who`."""
+    return frame["marketo_id"].isin(who.people) | frame["dynamics_id"].isin(who.rows)
 
 
 def is_named(findings: pd.DataFrame, letters: pd.DataFrame) -> pd.Series:

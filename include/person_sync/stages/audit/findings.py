@@ -50,7 +50,7 @@ MEANING: dict[str, str] = {
     Explanation.DEAD_LETTER: "the value was refused; see the dead letters",
     Explanation.HOLD: "held for a person to decide; see the dead letters",
     Explanation.IN_FLIGHT: "changed since the last cycle; the next one takes it up",
-    Explanation.QUEUED: "left to the next cycle by an earlier one",
+    Explanation.QUEUED: "left to a later cycle by an earlier one",
     Explanation.UNEXPLAINED: "nothing known accounts for it",
 }
 """One line per word, for readers of a report."""

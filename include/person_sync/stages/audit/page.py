@@ -106,6 +106,8 @@ def looked_at(counts: Mapping[str, Any]) -> str:
         ("fields unreadable on one side", fields["unreadable"]),
         ("fields equal on both sides that the base does not know yet", fields["behind"]),
     ]
+    waiting = [(f"records of {name} that wait for a later cycle", count) for name, count in counts["backlog"].items()]
+    lines += waiting
     return "<h2>What was looked at</h2>" + table(["", "number"], lines)
 
 

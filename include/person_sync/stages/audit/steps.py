@@ -82,7 +82,9 @@ def compare_sides(ctx: SyncContext, run_id: str) -> str:
     sweep = Sweep(ctx, load_knowledge(ctx), folder, Tally(request.sample))
     sweep.run()
     moments = {"started_at": started.isoformat(), "finished_at": ctx.now().isoformat()}
-    return folder.write_manifest("audit", {**moments, **sweep.manifest(), "api_calls": ctx.api_calls()})
+    found = sweep.manifest()
+    found["counts"]["backlog"] = {name: one["waiting"] for name, one in ctx.store.backlog_overview().items()}
+    return folder.write_manifest("audit", {**moments, **found, "api_calls": ctx.api_calls()})
 
 
 def publish(ctx: SyncContext, run_id: str, compared: str) -> dict[str, Any]:
