@@ -163,8 +163,14 @@ def dead_letters(ctx: SyncContext, outcome: Outcome, files: PlanFiles) -> pd.Dat
 
 
 def backlog(folder: RunFolder, manifest: dict[str, Any], which: str) -> dict[str, list[str]]:
-    """Return, per source, the records left to later runs (`backlog`) or taken up from it by this one (`taken_up`)."""
+    """
+    Return, per source, the records left to later runs (`backlog`) or taken up from it by this one (`taken_up`).
+
+    People whose row was deleted while they were asked for are left to the next run: by then they are free for it.
+    """
     sources: dict[str, list[str]] = dict(folder.read_manifest(manifest["marketo"])[which])
+    if which == "backlog":
+        sources[WATERMARK] = [*sources[WATERMARK], *manifest.get("again", [])]
     tables = folder.read_manifest(manifest["dynamics"])["tables"]
     return sources | {watermark_name(table): tables[table.value][which] for table in TABLES}
 

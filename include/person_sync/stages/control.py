@@ -14,6 +14,8 @@ import pandas as pd
 from include.person_sync.core.values import TEXT_DTYPE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from include.person_sync.config.settings import CustomFields
 
 DYNAMICS_ID, DYNAMICS_TYPE = "dynamics_id", "dynamics_type"
@@ -71,15 +73,18 @@ def control_decisions(
     return pd.concat(rows, ignore_index=True)
 
 
-def deletion_decisions(links: pd.DataFrame) -> pd.DataFrame:
+def deletion_decisions(links: pd.DataFrame, asking: Collection[int]) -> pd.DataFrame:
     """
     Return what the control fields of links become whose Dynamics row was deleted: flagged, and free for a new request.
+
+    The request of people `asking` just now is such a one already and stays.
     """
     nothing = empty(links)
     flagged = nothing.fillna("true")
+    old = ~links["marketo_id"].isin(list(asking))
     rows = [
         decision_rows(links["link_id"], IS_DELETED, nothing, flagged),
-        decision_rows(links["link_id"], REQUEST, nothing, nothing),
+        decision_rows(links.loc[old, "link_id"], REQUEST, nothing[old], nothing[old]),
     ]
     return pd.concat(rows, ignore_index=True)
 

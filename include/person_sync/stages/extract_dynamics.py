@@ -124,6 +124,8 @@ def extract_table(
         frame = rows_frame(rows, knowledge, table, names)
         extract.rows += len(frame)
         extract.parts.append(folder.write_frame(f"dynamics-{table.value}-left-over", frame))
+        # Asked for by id, the server says there is no such row: the feed may have expired before it told of that.
+        extract.deleted += sorted(set(left_over) - set(frame["dynamics_id"]))
     return extract
 
 

@@ -40,8 +40,14 @@ PAGES_PER_PART = 20
 
 @dataclass
 class Touched:
-    """What the feeds told: people to read, deletions and merges seen, and where to take the feeds up next time."""
+    """
+    What the feeds told: people to read, deletions and merges seen, and where to take the feeds up next time.
 
+    `asked`: people whose request (the field `request_field`) was touched, whatever it holds.
+    """
+
+    request_field: str = ""
+    asked: set[int] = field(default_factory=set)
     ids: set[int] = field(default_factory=set)
     deleted: set[int] = field(default_factory=set)
     merged: dict[int, int] = field(default_factory=dict)
@@ -89,6 +95,7 @@ def stage_touched(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, f
         "taken_up": {WATERMARK: turn.waited},
         "deleted": sorted(touched.deleted),
         "merged": {str(loser): winner for loser, winner in touched.merged.items()},
+        "requests": sorted(touched.asked),
         "api_calls": ctx.api_calls()["marketo"],
     }
 
@@ -118,7 +125,7 @@ def people_since_watermark(ctx: SyncContext, knowledge: Knowledge) -> Touched:
         tokens: Mapping[str, str] = start.tokens
     else:
         tokens = dict.fromkeys(FEEDS, ctx.marketo.paging_token(start.since - overlap))
-    touched = Touched(resumed=resume.value)
+    touched = Touched(resumed=resume.value, request_field=ctx.settings.custom_fields.sync_to_dynamics)
     rows: dict[str, datetime] = {}
     ends = {feed: consume(pages, touched, rows, known=start.seen) for feed, pages in feed_pages(ctx, knowledge, tokens)}
     touched.position = advance(
@@ -183,6 +190,8 @@ def note_activity(activity: Any, touched: Touched) -> None:
         touched.deleted.add(activity.lead_id)
     else:
         touched.ids.add(activity.lead_id)
+        if touched.request_field in activity.fields:
+            touched.asked.add(activity.lead_id)
 
 
 def merge_losers(activity: Any) -> list[int]:

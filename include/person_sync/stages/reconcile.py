@@ -101,6 +101,7 @@ def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str
         **files.write(folder),
         "closed": {str(one): reason for one, reason in reconciliation.closed.items()},
         "moved": reconciliation.moved,
+        "again": [str(one) for one in reconciliation.again],
         "filtered": reconciliation.filtered,
         "unfiltered": reconciliation.unfiltered,
         "fields": vars(reconciliation.states),
@@ -146,6 +147,7 @@ class Reconciliation:
         self._moves: list[pd.DataFrame] = []
         self.closed: dict[int, str] = {}
         self.moved: list[int] = []
+        self.again: list[int] = []
         self.filtered: list[int] = []
         self.unfiltered: list[int] = []
 
@@ -153,6 +155,8 @@ class Reconciliation:
         """Return the plan and the files beside it."""
         identities = self._follow_events(self._open_links())
         links, deleted = identities.open(), self._flagged(identities)
+        asking = self._manifests["marketo"].get("requests", [])
+        self.again = [int(one) for one in deleted["marketo_id"] if one in set(asking)]
         self.closed, self.moved = identities.closed, sorted(identities.moved)
         newcomers = pair_newcomers(
             self._ctx,
@@ -173,7 +177,7 @@ class Reconciliation:
             self._ctx.settings.custom_fields,
             fulfilled=fulfilled,
         )
-        decisions = pd.concat([decisions, control, deletion_decisions(deleted)], ignore_index=True)
+        decisions = pd.concat([decisions, control, deletion_decisions(deleted, asking)], ignore_index=True)
         decisions, spared = self._spare_closed_rows(decisions, pairs)
         if self._may_refresh:
             require_readable(self._ctx, self._knowledge, decisions, pairs)

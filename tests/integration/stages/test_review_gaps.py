@@ -83,3 +83,32 @@ def test_more_refusals_than_a_call_takes_are_all_told_at_once(pairing: Pairing) 
         pairing.marketo.create({"lastName": "X" * 51, "email": f"n{number}@example.com", "syncToDynamics": "lead"})
     pairing.cycle()
     pairing.quiet()
+
+
+def test_a_row_that_vanished_unseen_is_not_written_for_ever(pairing: Pairing) -> None:
+    """A row deleted while its feed was expired is found out by the first write, which is positive evidence."""
+    person, row = linked(pairing, "lead", jobtitle="CTO")
+    pairing.dynamics.delete("lead", row)
+    pairing.dynamics.expire_delta_links()
+    pairing.marketo.edit(person, {"title": "CEO"})
+    pairing.cycle()
+    pairing.cycle()
+
+    assert pairing.marketo.lead(person)["dynamicsIsDeleted"] is True
+    assert pairing.context().store.count_links() == 0
+    pairing.quiet()
+
+
+def test_a_request_made_while_the_row_is_deleted_is_kept(pairing: Pairing) -> None:
+    """Somebody asks for a person again in the very window in which the row is deleted: a new row is made."""
+    person, row = linked(pairing, "lead")
+    pairing.dynamics.delete("lead", row)
+    pairing.marketo.edit_by_campaign(person, {"syncToDynamics": "lead"})
+    pairing.cycle()
+    pairing.cycle()
+
+    (new,) = pairing.dynamics.rows("lead")
+    assert new["leadid"] != row
+    assert pairing.marketo.lead(person)["dynamicsId"] == new["leadid"]
+    assert not pairing.marketo.lead(person).get("dynamicsIsDeleted")
+    pairing.quiet()
