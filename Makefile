@@ -16,7 +16,7 @@ PYTEST := $(RUN) -m pytest
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help install lock format lint types test test-unit properties contract integration dags e2e check \
+.PHONY: help install lock format lint types test test-unit properties contract integration dags e2e scenarios chaos check \
 	sandbox demo up down distributed bench golden clean
 
 help:  ## list the targets
@@ -79,7 +79,13 @@ dags: $(STAMP)  ## load and run the DAGs
 e2e: $(STAMP)  ## run the slow proofs: whole Airflow installations, started and stopped
 	$(PYTEST) tests/e2e $(ARGS)
 
-golden: $(STAMP)  ## rewrite the golden files of the scenarios; read the difference before committing it
+scenarios: $(STAMP)  ## play the stories of what the product does (tests/scenarios)
+	$(PYTEST) tests/scenarios $(ARGS)
+
+chaos: $(STAMP)  ## kill the sync again and again while people work, and see that nothing is lost (ARGS="--rounds 30")
+	$(RUN) -m tests.e2e.chaos $(ARGS)
+
+golden: $(STAMP)  ## rewrite the plans of the scenarios; read the difference before committing it
 	$(PYTEST) tests/scenarios --golden $(ARGS)
 	git diff --stat -- tests/scenarios
 
