@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -74,12 +75,25 @@ class Pairing:
 
     def setup(self, **options: Any) -> None:
         """Run setup and require that it passes."""
-        report = run_setup(self.context(), **options)
+        with self.closing() as context:
+            report = run_setup(context, **options)
         assert report.ok, report.as_text()
 
     def cycle(self, **request: Any) -> dict[str, Any]:
         """Run one cycle in surroundings of its own and return its summary."""
-        return run_cycle(self.context(), RunRequest(**request))
+        with self.closing() as context:
+            return run_cycle(context, RunRequest(**request))
+
+    @contextmanager
+    def closing(self) -> Iterator[SyncContext]:
+        """Return new surroundings whose connections are given back at the end."""
+        context = self.context()
+        try:
+            yield context
+        finally:
+            for name in ("store", "marketo", "dynamics"):
+                if name in context.__dict__:
+                    context.__dict__[name].close()
 
     def quiet(self, *, dynamics_calls: int = 3) -> None:
         """Require two cycles that write nothing, the second of them within the idle budget; echoes are only read."""
