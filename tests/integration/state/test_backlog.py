@@ -18,7 +18,7 @@ def test_backlog_gives_the_longest_waiting_first(store: Store, begin: Callable[.
     store.commit(begin(), Commit(backlog={"marketo": ["7", "9"]}))
     since = clock()
     clock.advance(minutes=5)
-    store.commit(begin(), Commit(backlog={"marketo": ["9", "8"]}, taken_up={"marketo": ["7"]}))
+    store.commit(begin("second"), Commit(backlog={"marketo": ["9", "8"]}, taken_up={"marketo": ["7"]}))
 
     assert store.backlog("marketo", 10) == ["9", "8"]
     assert store.backlog("marketo", 1) == ["9"]
