@@ -15,7 +15,7 @@ from include.marketo.bulk_jobs import (
 from include.marketo.client import MarketoClient
 from include.marketo.connection import MarketoConnection, MarketoLimits
 from include.marketo.dates import format_datetime, parse_datetime
-from include.marketo.envelope import CallRefused
+from include.marketo.envelope import CallRefused, FieldNotFound
 from include.marketo.values import (
     Activity,
     ActivityAttribute,
@@ -42,6 +42,7 @@ __all__ = [
     "CallRefused",
     "CustomActivityType",
     "FeedPage",
+    "FieldNotFound",
     "FieldsNotExported",
     "LostBatch",
     "MarketoClient",

@@ -15,6 +15,7 @@ from include.marketo.envelope import (
     NO_DATA,
     CallRefused,
     Envelope,
+    FieldNotFound,
     empty_envelope,
 )
 from include.marketo.judge import EnvelopeJudge, FileJudge, build_refusal
@@ -218,7 +219,8 @@ def _refused_twice(operation: Operation, request_id: str | None) -> ConfigError:
 
 def as_config_error(refusal: CallRefused) -> ConfigError:
     """Return a refusal that only a change of settings can mend, as such."""
-    return ConfigError(
+    kind = FieldNotFound if refusal.code == FIELD_NOT_FOUND else ConfigError
+    return kind(
         refusal.message,
         remedy="Compare the field map and the schema of the instance; run setup after a field was added or renamed.",
         request_id=refusal.request_id,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from include.errors import ContractViolation, SyncError
+from include.errors import ConfigError, ContractViolation, SyncError
 from include.http import Response, excerpt, redact
 from include.marketo.reading import as_bool, as_int, as_list, as_text
 
@@ -50,6 +50,10 @@ class CallRefused(SyncError):
     def concerns_records(self) -> bool:
         """True when one of several records may be the cause, so that the others should be tried without it."""
         return self.code not in _NOT_ABOUT_RECORDS
+
+
+class FieldNotFound(ConfigError):
+    """Marketo does not know a field that was asked for: read the fields again, leave this one out, go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from include.person_sync.stages.lookup_feed import lookup_watermark
 from include.person_sync.stages.planning import PlanFiles, change_fingerprints
 from include.person_sync.stages.remerge import DEFERRED
 from include.person_sync.stages.request import Mode, RunRequest
+from include.person_sync.stages.second_chances import SCHEMAS, schemas_watermark
 from include.person_sync.stages.staging import RunFolder
 from include.person_sync.state import Commit, RunStatus
 
@@ -185,6 +186,7 @@ def watermarks(ctx: SyncContext, folder: RunFolder, manifest: dict[str, Any], re
     moved |= {watermark_name(table): dynamics["tables"][table.value]["watermark"] for table in TABLES}
     moved |= {lookup_watermark(table): value for table, value in dynamics.get("lookups", {}).items()}
     moved |= {FIELD_MAP: map_memory(ctx), FIELDS: manifest["fields"]}
+    moved[SCHEMAS] = schemas_watermark(manifest["schema_digest"], {"marketo": marketo, "dynamics": dynamics})
     if manifest["first_run"] or ctx.store.watermarks().get(INITIAL_LOAD, {}).get("pending"):
         busy = any(any(backlog(folder, manifest, which).values()) for which in ("backlog", "taken_up"))
         moved[INITIAL_LOAD] = {"pending": busy}

@@ -22,6 +22,7 @@ from include.person_sync.stages.knowledge import CONTROL_COLUMNS, TABLES, Knowle
 from include.person_sync.stages.lookup_feed import LookupChanges, follow_lookups, pointing_rows
 from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.request import Mode, RunRequest
+from include.person_sync.stages.second_chances import rows_refused_before
 from include.person_sync.stages.staging import RunFolder, text_frame
 from include.person_sync.state import RunStatus
 
@@ -80,6 +81,7 @@ def stage_tables(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, fo
         names.know(one.table, one.columns, one.rows)
     lookups = {one.table: one.watermark for one in changes}
     manifest: dict[str, Any] = {"tables": {}, "lookups": lookups, "fields": knowledge.names()}
+    manifest["digest"] = knowledge.digest
     for table in TABLES:
         extract = extract_table(ctx, request, knowledge, table, folder, names, changes)
         manifest["tables"][table.value] = vars(extract)
@@ -118,7 +120,8 @@ def extract_table(
         if rows:
             frame = rows_frame(rows, knowledge, table, names)
             extract.parts.append(folder.write_frame(f"dynamics-{table.value}-{number:04d}", frame))
-    left_over = sorted({*rows_left_over(ctx, table), *waiting})
+    again = rows_refused_before(ctx, knowledge, table) if limited else set()
+    left_over = sorted({*rows_left_over(ctx, table), *waiting, *again})
     if left_over:
         rows = ctx.dynamics.rows_by_id(table.value, left_over, knowledge.columns[table])
         frame = rows_frame(rows, knowledge, table, names)

@@ -19,6 +19,7 @@ from include.person_sync.core.resume import FeedPosition, Resume, advance, choos
 from include.person_sync.stages.backlog import take_turns
 from include.person_sync.stages.fresh_knowledge import with_fresh_knowledge
 from include.person_sync.stages.request import Mode, RunRequest
+from include.person_sync.stages.second_chances import people_refused_before
 from include.person_sync.stages.staging import RunFolder, text_frame
 from include.person_sync.state import RunStatus
 
@@ -77,7 +78,10 @@ def stage_touched(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, f
     touched = touched_people(ctx, request, knowledge)
     touched.ids -= touched.deleted | set(touched.merged)
     turn = take_turns(ctx, WATERMARK, map(str, sorted(touched.ids)), limited=request.mode is Mode.INCREMENTAL)
-    asked = sorted({*map(int, turn.now), *people_left_over(ctx)} - touched.deleted - set(touched.merged))
+    left_over = people_left_over(ctx)
+    if request.mode is Mode.INCREMENTAL:
+        left_over |= people_refused_before(ctx, knowledge)
+    asked = sorted({*map(int, turn.now), *left_over} - touched.deleted - set(touched.merged))
     parts = list(stage_people(ctx, knowledge, folder, "marketo", read_people(ctx, knowledge, "id", asked)))
     if touched.resumed == Resume.FIRST:
         parts += stage_people(ctx, knowledge, folder, "marketo-requests", requested_people(ctx, knowledge))
@@ -90,6 +94,7 @@ def stage_touched(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, f
         "watermark": touched.position.as_json() if touched.position else None,
         "resumed": touched.resumed,
         "fields": knowledge.names(),
+        "digest": knowledge.digest,
         "asked": asked,
         "backlog": {WATERMARK: turn.later},
         "taken_up": {WATERMARK: turn.waited},

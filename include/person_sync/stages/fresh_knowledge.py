@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from include.dynamics import SchemaChanged
 from include.errors import SyncError
-from include.marketo import CallRefused
+from include.marketo import FieldNotFound
 from include.person_sync.stages.knowledge import load_knowledge
 
 if TYPE_CHECKING:
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from include.person_sync.stages.knowledge import Knowledge
 
 log = logging.getLogger(__name__)
-
-FIELD_NOT_FOUND = "1006"
 
 Result = TypeVar("Result")
 
@@ -42,8 +40,6 @@ def with_fresh_knowledge(ctx: SyncContext, work: Callable[[Knowledge, bool], Res
     """
     try:
         return work(load_knowledge(ctx), True)
-    except (SchemaChanged, KnowledgeOutdated, CallRefused) as error:
-        if isinstance(error, CallRefused) and error.code != FIELD_NOT_FOUND:
-            raise
+    except (SchemaChanged, FieldNotFound, KnowledgeOutdated) as error:
         log.warning("the schemas have changed; they are read again: %s", error)
     return work(load_knowledge(ctx, refresh=True), False)

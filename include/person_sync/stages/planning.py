@@ -135,7 +135,8 @@ def fingerprint(*parts: str) -> str:
 def problem_fingerprints(problems: pd.DataFrame, digest: str) -> list[str]:
     """Return one fingerprint per problem: direction, pair, field, value and schema."""
     columns = ["direction", "link_id", "field", "code", "planned"]
-    return [fingerprint(digest, *map(str, row)) for row in problems[columns].itertuples(index=False)]
+    cells = problems[columns].astype(object).where(problems[columns].notna(), "")  # nothing has many forms on the way
+    return [fingerprint(digest, *map(str, row)) for row in cells.itertuples(index=False)]
 
 
 def change_fingerprints(changes: pd.DataFrame, values: pd.DataFrame, digest: str) -> pd.DataFrame:

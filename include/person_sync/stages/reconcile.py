@@ -325,10 +325,14 @@ class Reconciliation:
                 self._fetch_rows(table, ids)
 
     def _incomplete(self, table: Table, pairs: pd.DataFrame) -> pd.Index:
-        """Return link ids that lack a base for one of the table's fields, and whose turn it is to get one."""
+        """
+        Return link ids that lack a base for one of the table's fields or have a field that is being filled in: one that
+        was isolated has a base, but its edits passed by unseen.
+        """
         base = self._base(table, pairs)
         late = self._out_of_range(table, pairs).reindex(index=base.index, columns=base.columns, fill_value=False)
-        return base.index[((base == MISSING) & ~late).any(axis="columns")]
+        wanted = (base == MISSING) | base.columns.isin(self.states.pending(table))
+        return base.index[(wanted & ~(late & (base == MISSING))).any(axis="columns")]
 
     def _out_of_range(self, table: Table, pairs: pd.DataFrame) -> pd.DataFrame:
         """Return True per link and field that a backfill is not about: unchanged since its day, and untouched now."""
