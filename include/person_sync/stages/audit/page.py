@@ -25,8 +25,8 @@ p { margin: .3rem 0; max-width: 60rem; } .quiet { opacity: .7; } code { font-siz
 .card b { display: block; font-size: 1.7rem; line-height: 1.2; font-variant-numeric: tabular-nums; }
 .good b { color: var(--good); } .bad b { color: var(--bad); }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; min-width: 40rem; margin: .6rem 0; }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+table { border-collapse: collapse; min-width: 40rem; margin: .6rem 0; font-size: .9rem; }
+th, td { text-align: left; padding: .3rem .5rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; white-space: nowrap; } tbody tr:nth-child(even) { background: var(--soft); }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 td.bad { color: var(--bad); font-weight: 600; }
