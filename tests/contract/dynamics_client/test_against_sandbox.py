@@ -38,8 +38,9 @@ def sandbox(_sandbox: Sandbox) -> Sandbox:
     """Return the sandbox with no contacts, leads, faults and logged calls."""
     _sandbox.faults.clear()
     for table in ("contact", "lead"):
-        for row in _sandbox.dynamics.rows(table):
-            _sandbox.dynamics.delete(table, row[f"{table}id"])
+        for row_id in [row[f"{table}id"] for row in _sandbox.dynamics.rows(table)]:
+            if _sandbox.dynamics.row(table, row_id) is not None:  # a parent's deletion takes its children with it
+                _sandbox.dynamics.delete(table, row_id)
     _sandbox.reset_calls()
     return _sandbox
 
