@@ -9,7 +9,7 @@ expired_token                           end every token: the next call answers 6
 invalid_token                           answer 601 although the token is good: a renewal gives the same token again
 skip_records                            refuse the records at `positions` (default [0]) with `code` (default 1003)
 empty_page                              a page of a change feed without rows, with `moreResult: true`
-1029 1035                               the same for bulk extract; `message` tells 1029's three meanings apart
+1003 1029 1035                          the same for bulk extract; `message` tells 1029's three meanings apart
 bulk_failed                             (on enqueue) the job ends as Failed, with `message` as its errorMsg
 bulk_expired                            (on file) the file is gone: 404 in plain text
 bulk_truncated bulk_corrupted           (on file) half of the bytes asked for; a byte that is wrong
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CODE_FAULTS", "FAULT_KINDS", "answer_before", "answer_instead", "break_tokens"]
 
-CODE_FAULTS: Final = ("603", "604", "606", "607", "608", "611", "614", "615", "713", "1029", "1035")
+CODE_FAULTS: Final = ("603", "604", "606", "607", "608", "611", "614", "615", "713", "1003", "1029", "1035")
 FAULT_KINDS: Final = (
     *CODE_FAULTS,
     "interleave",

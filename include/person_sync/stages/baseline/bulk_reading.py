@@ -160,7 +160,8 @@ class BulkReading:
         window["attempts"] += 1
         window["job"] = None
         if window["attempts"] >= MOST_ATTEMPTS:
-            window["attempts"] = 0
+            for one in self._document["windows"]:  # whoever resumes later tries as often again
+                one["attempts"] = 0
             self._save()
             raise RetryableError(
                 f"marketo bulk extract: {MOST_ATTEMPTS} jobs for people created from {window['start']} came to "
