@@ -12,8 +12,9 @@ import json
 import logging
 import os
 import sys
+import traceback
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from include.errors import ConfigError, SafetyStop, SyncError
 
@@ -27,7 +28,13 @@ EXIT_DONE, EXIT_UNEXPECTED, EXIT_CONFIGURATION, EXIT_QUOTA = 0, 1, 4, 5
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = build_parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        options = build_parser().parse_args(given)
+    except ConfigError as error:
+        as_json = "--json" in given
+        write(json.dumps(failure(error)) if as_json else f"{error}", failed=not as_json)
+        return error.exit_code
     logging.basicConfig(
         stream=sys.stderr,
         level=logging.DEBUG if options.verbose else logging.INFO,
@@ -41,11 +48,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        logging.getLogger(__name__).exception("unexpected error")
+        log_unexpected(error)
         result = {"status": "failed", "error": {"type": type(error).__name__, "message": "unexpected; see the log"}}
         text, code = "unexpected error; see the log", EXIT_UNEXPECTED
     write(json.dumps(result, default=str) if options.json else text, failed="error" in result and not options.json)
     return code
+
+
+def log_unexpected(error: Exception) -> None:
+    """Log where an error came from; its text stays out, since that of a library may hold values of people."""
+    places = "".join(traceback.format_tb(error.__traceback__))
+    logging.getLogger(__name__).error("unexpected %s\n%s", type(error).__name__, places)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that treats what it can't read as any wrong setting: same exit code, same JSON."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ConfigError saying what is wrong and how the command is used."""
+        usage = " ".join(self.format_usage().split())
+        raise ConfigError(f"{self.prog}: {message}.", remedy=f"{usage[:1].upper()}{usage[1:]}")
 
 
 def write(text: str, *, failed: bool) -> None:
@@ -75,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one JSON object on standard output and nothing else")
     shared.add_argument("--verbose", action="store_true", help="log each request (ids only)")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="person-sync", description="Two-way sync of Marketo people and Dynamics 365 contacts and leads."
     )
     commands = parser.add_subparsers(required=True, metavar="command")

@@ -67,9 +67,10 @@ def note_failure(ctx: SyncContext, run_id: str, error: BaseException) -> None:
     text, brake = cause_of(error)
     status = RunStatus.STOPPED if brake else RunStatus.FAILED
     try:
-        if ctx.store.run(run_id) is not None:
+        run = ctx.store.run(run_id)
+        if run is not None and run.status is not RunStatus.COMMITTED:
             ctx.store.finish_run(run_id, status, error=text, brake=brake, api_calls=ctx.api_calls())
-            if isinstance(error, SyncError):
-                error.details = summary_of(ctx, run_id)
+        if run is not None and isinstance(error, SyncError):
+            error.details = summary_of(ctx, run_id)
     except SyncError:
         log.exception("the end of run %s could not be noted", run_id)

@@ -104,3 +104,34 @@ def test_history_of_nobody_is_empty(command: Callable[..., tuple[int, str]]) -> 
     assert command("history", "--marketo-id", "4711") == (0, "no change on record\n")
     assert as_json(command("history", "--json", "--marketo-id", "4711")[1]) == {"history": []}
     assert command("history", "--json")[0] == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["cycle", "--from", "2026-01-01T00:00:00"], ["cycle", "--mode", "nonsense"], ["create"], ["nonsense"], []],
+)
+def test_what_cannot_be_read_is_a_wrong_setting(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """An option or command that makes no sense ends with the code of a wrong setting and one JSON object."""
+    code = main([*arguments, "--json"])
+
+    answer = as_json(capsys.readouterr().out)
+    assert (code, answer["status"], answer["error"]["type"]) == (4, "failed", "ConfigError")
+    assert "usage: person-sync" in answer["error"]["remedy"].lower()
+
+
+def test_an_unexpected_error_tells_no_values(
+    command: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The text of an error that is not ours may hold values of people: neither log nor answer repeat it."""
+
+    address = "ada@example.com"
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError(address)
+
+    monkeypatch.setattr("include.person_sync.stages.cycle.run_cycle", fail)
+    code, output = command("cycle", "--json")
+
+    assert (code, as_json(output)["error"]["type"]) == (1, "ValueError")
+    assert "unexpected ValueError" in caplog.text
+    assert address not in caplog.text + output
