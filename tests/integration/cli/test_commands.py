@@ -123,7 +123,6 @@ def test_an_unexpected_error_tells_no_values(
     command: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The text of an error that is not ours may hold values of people: neither log nor answer repeat it."""
-
     address = "ada@example.com"
 
     def fail(*_: object, **__: object) -> None:
