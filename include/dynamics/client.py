@@ -167,6 +167,10 @@ class DynamicsClient:
         """Return the rows whose text column equals one of the values, whatever their case."""
         return reading.rows_by_value(self._api, self._tables[table], column, values, columns)
 
+    def absent_rows(self, table: str, ids: Sequence[str]) -> set[str]:
+        """Return those of the ids of which the server says, asked for each, that there is no such row."""
+        return reading.absent_rows(self._api, self._tables[table], ids)
+
     def rows_by_lookup(
         self, table: str, column: str, ids: Sequence[str], columns: Sequence[str]
     ) -> Iterator[list[Row]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.dynamics.batching import run_parts
-from include.dynamics.errors import read_error, to_exception
+from include.dynamics.errors import Kind, read_error, to_exception
 from include.dynamics.literals import (
     equality_filters,
     find_guids,
     moment_literal,
     parse_guid,
+    row_path,
     select_option,
     string_literal,
 )
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from include.dynamics.batching import PartOutcome
     from include.dynamics.values import Row, Table
     from include.dynamics.web_api import Params, WebApi
 
@@ -45,6 +47,33 @@ def rows_by_value(api: WebApi, table: Table, column: str, values: Sequence[str],
     wanted = {value.lower(): value for value in values if value and value.strip()}
     literals = [string_literal(value) for value in wanted.values()]
     return _rows_equal(api, table, column, literals, columns, annotations=False)
+
+
+def absent_rows(api: WebApi, table: Table, ids: Sequence[str]) -> set[str]:
+    """
+    Return those of `ids` of which the server says that there is no such row.
+
+    Each row is asked for by itself, many in a batch. A filter finds neither a row that is absent nor one that may not
+    be read; only this tells the two apart.
+    """
+    wanted = list(dict.fromkeys(parse_guid(row_id) for row_id in ids))
+    label = f"looking for {table.entity_set}"
+    absent: set[str] = set()
+    for start in range(0, len(wanted), api.settings.batch_size):
+        chunk = wanted[start : start + api.settings.batch_size]
+        query = [select_option([table.primary_key])]
+        parts = [Part("GET", api.part_path(row_path(table.entity_set, one), query), read_headers([])) for one in chunk]
+        outcomes = run_parts(api, parts, repeatable=True, label=label)
+        absent |= {one for one, outcome in zip(chunk, outcomes, strict=True) if _is_absent(outcome, label=label)}
+    return absent
+
+
+def _is_absent(outcome: PartOutcome, *, label: str) -> bool:
+    if outcome.error is not None:
+        raise outcome.error
+    if outcome.response is None:
+        raise RetryableError(f"Dynamics, {label}: an answer within a batch got lost.")
+    return outcome.response.status >= 400 and read_error(outcome.response).kind is Kind.MISSING
 
 
 def rows_by_lookup(

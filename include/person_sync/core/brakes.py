@@ -158,7 +158,8 @@ def count_plan(plan: Plan) -> Mapping[Direction, DirectionCounts]:
 def _count_direction(plan: Plan, way: Direction) -> DirectionCounts:
     changes = plan.changes[plan.changes["direction"] == way]
     values = plan.values[plan.values["change_no"].isin(changes["change_no"])]
-    empties = values["outcome"].isin([str(way), "collision"]) & values["planned"].isna()
+    held = values["marketo" if way is Direction.TO_MARKETO else "dynamics"]
+    empties = values["outcome"].isin([str(way), "collision"]) & values["planned"].isna() & held.notna()
     created = changes["action"] == Action.CREATE
     deleted = changes["action"] == Action.DELETE
     touched = changes["change_no"].isin(values["change_no"])

@@ -24,6 +24,14 @@ REMEMBERED = 20_000
 """Most GUIDs kept; older ones only cost a re-read of people who turn out to be unchanged."""
 
 
+CHANGES_KEPT = timedelta(days=90)
+DELETIONS_KEPT = timedelta(days=14)
+"""
+How long Marketo keeps rows of the feeds. Source: Adobe, "CRM sync best practices" (Change Data Value) and the REST
+reference of Get Deleted Leads ("may be pruned").
+"""
+
+
 class Resume(StrEnum):
     """How a run takes up the feeds."""
 
@@ -77,6 +85,15 @@ def choose_resume(position: FeedPosition | None, *, feeds: Iterable[str], now: d
     recently = position.overlapped_at is not None and now - position.overlapped_at < overlap
     dense = len(position.seen) > DENSE_WINDOW
     return Resume.CONTINUE if has_tokens and recently and dense else Resume.OVERLAP
+
+
+def is_beyond(position: FeedPosition | None, now: datetime, kept: timedelta) -> bool:
+    """
+    Return whether the feeds were last read so long ago that rows of theirs are gone that nobody has seen.
+
+    It is the time of reading that counts: in a quiet instance the newest row may be old without anything being lost.
+    """
+    return position is not None and now - (position.overlapped_at or position.since) > kept
 
 
 def advance(

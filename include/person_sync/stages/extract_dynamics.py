@@ -18,6 +18,7 @@ import pandas as pd
 from include.dynamics import FeedExpired
 from include.person_sync.core.values import UNREADABLE
 from include.person_sync.stages.fresh_knowledge import with_fresh_knowledge
+from include.person_sync.stages.gaps import Gap, find_unseen, note_gap
 from include.person_sync.stages.knowledge import CONTROL_COLUMNS, TABLES, Knowledge
 from include.person_sync.stages.lookup_feed import LookupChanges, follow_lookups, pointing_rows
 from include.person_sync.stages.lookups import LookupNames
@@ -34,10 +35,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DELTA, EXPIRED = "delta", "expired"
+READ_IN_FULL = "the table is read in full, and linked rows that it does not show are asked for by their ids"
+
 
 @dataclass
 class TableExtract:
-    """What one table's feed told: staged parts, deletions seen, how the feed was taken up, and its next delta link."""
+    """
+    What one table's feed told: staged parts, deletions seen, how the feed was taken up, and its next delta link.
+
+    After a full reading, `linked` says how many linked rows there were before and `unseen` how many of them it did not
+    show.
+    """
 
     parts: list[str] = field(default_factory=list)
     deleted: list[str] = field(default_factory=list)
@@ -45,6 +54,9 @@ class TableExtract:
     backlog: list[str] = field(default_factory=list)
     taken_up: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
+    gaps: list[dict[str, str]] = field(default_factory=list)
+    linked: int | None = None
+    unseen: int = 0
     resumed: str = ""
     watermark: dict[str, Any] | None = None
 
@@ -82,6 +94,7 @@ def stage_tables(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, fo
     lookups = {one.table: one.watermark for one in changes}
     manifest: dict[str, Any] = {"tables": {}, "lookups": lookups, "fields": knowledge.names()}
     manifest["digest"] = knowledge.digest
+    manifest["gaps"] = [gap for one in changes for gap in one.gaps]
     for table in TABLES:
         extract = extract_table(ctx, request, knowledge, table, folder, names, changes)
         manifest["tables"][table.value] = vars(extract)
@@ -110,9 +123,12 @@ def extract_table(
     waiting = ctx.store.backlog(watermark_name(table), ctx.settings.chunk_people) if limited else []
     extract.taken_up = waiting
     room = ctx.settings.chunk_people - len(waiting)
-    touched = chain(pages_of(ctx, request, knowledge, table, extract), pointing_rows(ctx, knowledge, table, changes))
-    for number, rows in enumerate(touched):
+    reread = must_read_again(knowledge, table, changes)
+    pages = pages_of(ctx, request, knowledge, table, extract, reread=reread)
+    seen: set[str] = set()
+    for number, rows in enumerate(chain(pages, pointing_rows(ctx, knowledge, table, changes))):
         extract.rows += len(rows)
+        seen.update(str(row[f"{table.value}id"]).lower() for row in rows)
         if limited and len(rows) > room:
             extract.backlog += [str(row[f"{table.value}id"]).lower() for row in rows[room:]]
             rows = rows[:room]
@@ -121,19 +137,47 @@ def extract_table(
             frame = rows_frame(rows, knowledge, table, names)
             extract.parts.append(folder.write_frame(f"dynamics-{table.value}-{number:04d}", frame))
     again = rows_refused_before(ctx, knowledge, table) if limited else set()
-    left_over = sorted({*rows_left_over(ctx, table), *waiting, *again})
+    there = note_unseen(ctx, request, table, extract, seen) if limited else set()
+    left_over = sorted({*rows_left_over(ctx, table), *waiting, *again, *there} - set(extract.deleted))
     if left_over:
         rows = ctx.dynamics.rows_by_id(table.value, left_over, knowledge.columns[table])
         frame = rows_frame(rows, knowledge, table, names)
         extract.rows += len(frame)
         extract.parts.append(folder.write_frame(f"dynamics-{table.value}-left-over", frame))
-        # Asked for by id, the server says there is no such row: the feed may have expired before it told of that.
-        extract.deleted += sorted(set(left_over) - set(frame["dynamics_id"]))
+        # The feed may have expired before it told of a deletion; a row that may not be read is not shown either.
+        unshown = sorted(set(left_over) - set(frame["dynamics_id"]))
+        extract.deleted += sorted(ctx.dynamics.absent_rows(table.value, unshown))
     return extract
 
 
+def note_unseen(
+    ctx: SyncContext, request: RunRequest, table: Table, extract: TableExtract, seen: set[str]
+) -> frozenset[str]:
+    """
+    After a full reading, note in `extract` which linked rows are gone; return those it did not show and that exist.
+    """
+    if extract.resumed == DELTA:
+        return frozenset()
+    unseen = find_unseen(ctx, request, table, seen)
+    extract.linked, extract.unseen = unseen.before, unseen.missing
+    extract.deleted += sorted(unseen.gone)
+    return unseen.there
+
+
+def must_read_again(knowledge: Knowledge, table: Table, changes: Sequence[LookupChanges]) -> bool:
+    """Return whether a table behind the lookups of this one may have changed unseen: everybody is looked at then."""
+    lost = {one.table for one in changes if one.resumed == EXPIRED}
+    return any(source.lookup_table in lost for source in knowledge.lookups(table).values())
+
+
 def pages_of(
-    ctx: SyncContext, request: RunRequest, knowledge: Knowledge, table: Table, extract: TableExtract
+    ctx: SyncContext,
+    request: RunRequest,
+    knowledge: Knowledge,
+    table: Table,
+    extract: TableExtract,
+    *,
+    reread: bool = False,
 ) -> Iterator[list[dict[str, Any]]]:
     """Return pages of raw rows for the request."""
     columns = knowledge.columns[table]
@@ -144,11 +188,11 @@ def pages_of(
     elif request.mode is Mode.WINDOW and request.start and request.end:
         yield from ctx.dynamics.rows_modified_between(table.value, columns, request.start, request.end)
     else:
-        yield from tracked_pages(ctx, knowledge, table, extract)
+        yield from tracked_pages(ctx, knowledge, table, extract, reread=reread)
 
 
 def tracked_pages(
-    ctx: SyncContext, knowledge: Knowledge, table: Table, extract: TableExtract
+    ctx: SyncContext, knowledge: Knowledge, table: Table, extract: TableExtract, *, reread: bool = False
 ) -> Iterator[list[dict[str, Any]]]:
     """
     Return the pages of change tracking since the stored delta link; note the next link and the deletions in `extract`.
@@ -160,15 +204,13 @@ def tracked_pages(
     stored = ctx.store.watermarks().get(watermark_name(table))
     if stored:
         extract.added = sorted(set(fields) - set(stored.get("fields", fields)))
-    if stored and not extract.added and set(columns) <= set(stored.get("columns", ())):
-        extract.resumed = "delta"
+    if stored and not reread and not extract.added and set(columns) <= set(stored.get("columns", ())):
+        extract.resumed = DELTA
         try:
             yield from consume(ctx, table, stored["columns"], fields, stored["delta_link"], extract)
         except FeedExpired as error:
-            log.warning(
-                "dynamics %s: the delta link can't be continued (%s); reading the table in full", table.value, error
-            )
-            extract.resumed = "expired"
+            note_gap(extract.gaps, Gap(watermark_name(table), error.message, READ_IN_FULL))
+            extract.resumed = EXPIRED
         else:
             return
     else:

@@ -15,9 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from include.person_sync.core.resume import FeedPosition, Resume, advance, choose_resume
+from include.marketo import CallRefused
+from include.person_sync.core.resume import (
+    CHANGES_KEPT,
+    DELETIONS_KEPT,
+    FeedPosition,
+    Resume,
+    advance,
+    choose_resume,
+    is_beyond,
+)
 from include.person_sync.stages.backlog import take_turns
 from include.person_sync.stages.fresh_knowledge import with_fresh_knowledge
+from include.person_sync.stages.gaps import MARKETO_SHRANK, Gap, is_suspicious, note_gap
 from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.second_chances import people_refused_before
 from include.person_sync.stages.staging import RunFolder, text_frame
@@ -37,6 +47,9 @@ CHANGES, EVENTS, DELETES = "leadchanges", "activities", "deletedleads"
 FEEDS = (CHANGES, EVENTS, DELETES)
 NEW_LEAD, CHANGE_SCORE, MERGE_LEADS = 12, 22, 32
 PAGES_PER_PART = 20
+FROM_DATE = "the feeds are read again from the date of the last row seen"
+ASKED_BY_ID = "everybody linked is asked for by id, and whom Marketo does not know is deleted"
+READ_AGAIN = "everybody linked is read again, and all requests"
 
 
 @dataclass
@@ -54,6 +67,10 @@ class Touched:
     merged: dict[int, int] = field(default_factory=dict)
     position: FeedPosition | None = None
     resumed: str = ""
+    wants_requests: bool = False
+    gaps: list[dict[str, str]] = field(default_factory=list)
+    linked: int | None = None
+    unseen: int = 0
 
 
 def extract_marketo(ctx: SyncContext, run_id: str) -> str:
@@ -83,7 +100,7 @@ def stage_touched(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, f
         left_over |= people_refused_before(ctx, knowledge)
     asked = sorted({*map(int, turn.now), *left_over} - touched.deleted - set(touched.merged))
     parts = list(stage_people(ctx, knowledge, folder, "marketo", read_people(ctx, knowledge, "id", asked)))
-    if touched.resumed == Resume.FIRST:
+    if touched.resumed == Resume.FIRST or touched.wants_requests:
         parts += stage_people(ctx, knowledge, folder, "marketo-requests", requested_people(ctx, knowledge))
     log.info(
         "marketo: %d people touched, %d deleted, %d merged (feeds %s)",
@@ -93,6 +110,9 @@ def stage_touched(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, f
         "parts": parts,
         "watermark": touched.position.as_json() if touched.position else None,
         "resumed": touched.resumed,
+        "gaps": touched.gaps,
+        "linked": touched.linked,
+        "unseen": touched.unseen,
         "fields": knowledge.names(),
         "digest": knowledge.digest,
         "asked": asked,
@@ -113,7 +133,9 @@ def touched_people(ctx: SyncContext, request: RunRequest, knowledge: Knowledge) 
         return Touched(ids=set(request.marketo_ids))
     if request.mode is Mode.WINDOW and request.start and request.end:
         return people_in_window(ctx, knowledge, request.start, request.end)
-    return people_since_watermark(ctx, knowledge)
+    touched = people_since_watermark(ctx, knowledge)
+    close_gaps(ctx, request, touched)
+    return touched
 
 
 def people_since_watermark(ctx: SyncContext, knowledge: Knowledge) -> Touched:
@@ -131,8 +153,16 @@ def people_since_watermark(ctx: SyncContext, knowledge: Knowledge) -> Touched:
     else:
         tokens = dict.fromkeys(FEEDS, ctx.marketo.paging_token(start.since - overlap))
     touched = Touched(resumed=resume.value, request_field=ctx.settings.custom_fields.sync_to_dynamics)
-    rows: dict[str, datetime] = {}
-    ends = {feed: consume(pages, touched, rows, known=start.seen) for feed, pages in feed_pages(ctx, knowledge, tokens)}
+    try:
+        ends, rows = read_feeds(ctx, knowledge, tokens, touched, start.seen)
+    except CallRefused as refusal:
+        if resume is not Resume.CONTINUE:
+            raise
+        note_gap(touched.gaps, Gap(WATERMARK, f"a paging token is refused ({refusal.code})", FROM_DATE))
+        touched = Touched(resumed=Resume.OVERLAP.value, gaps=touched.gaps)
+        resume = Resume.OVERLAP
+        tokens = dict.fromkeys(FEEDS, ctx.marketo.paging_token(start.since - overlap))
+        ends, rows = read_feeds(ctx, knowledge, tokens, touched, {})
     touched.position = advance(
         start,
         rows=rows,
@@ -141,6 +171,40 @@ def people_since_watermark(ctx: SyncContext, knowledge: Knowledge) -> Touched:
         overlapped_at=None if resume is Resume.CONTINUE else now,
     )
     return touched
+
+
+def read_feeds(
+    ctx: SyncContext,
+    knowledge: Knowledge,
+    tokens: Mapping[str, str],
+    touched: Touched,
+    known: Mapping[str, datetime],
+) -> tuple[dict[str, str], dict[str, datetime]]:
+    """Read the feeds from their tokens into `touched`; return the tokens behind them and the dates of their rows."""
+    rows: dict[str, datetime] = {}
+    ends = {feed: consume(pages, touched, rows, known=known) for feed, pages in feed_pages(ctx, knowledge, tokens)}
+    return ends, rows
+
+
+def close_gaps(ctx: SyncContext, request: RunRequest, touched: Touched) -> None:
+    """
+    After a pause longer than Marketo keeps its activities, look at everybody who is linked: at who is still there once
+    deletions may be lost, and at their values once changes may be. Adds to `touched`.
+    """
+    stored = ctx.store.watermarks().get(WATERMARK)
+    position, now = FeedPosition.from_json(stored) if stored else None, ctx.now()
+    if not is_beyond(position, now, DELETIONS_KEPT):
+        return
+    linked = {int(one) for one in ctx.store.load_links()["marketo_id"]} - set(touched.merged)
+    note_gap(touched.gaps, Gap(DELETES, f"not read for more than {DELETIONS_KEPT.days} days", ASKED_BY_ID))
+    found = {int(row["id"]) for page in ctx.marketo.leads_by("id", sorted(linked), ["id"]) for row in page}
+    touched.linked, touched.unseen = len(linked), len(linked - found)
+    if not is_suspicious(ctx, request, touched.unseen, touched.linked, MARKETO_SHRANK):
+        touched.deleted |= linked - found
+    if is_beyond(position, now, CHANGES_KEPT):
+        note_gap(touched.gaps, Gap(CHANGES, f"not read for more than {CHANGES_KEPT.days} days", READ_AGAIN))
+        touched.ids |= found
+        touched.wants_requests = True
 
 
 def people_in_window(ctx: SyncContext, knowledge: Knowledge, start: datetime, end: datetime) -> Touched:

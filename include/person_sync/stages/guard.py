@@ -19,11 +19,13 @@ from include.person_sync.core.brakes import (
 from include.person_sync.core.plan import Direction, Plan
 from include.person_sync.stages.apply_marketo import BATCH
 from include.person_sync.stages.open_run import marketo_calls_today
-from include.person_sync.stages.request import Mode, RunRequest
+from include.person_sync.stages.request import RunRequest
 from include.person_sync.stages.staging import RunFolder
 from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from include.person_sync.stages.context import SyncContext
 
 log = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ def guard(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
     folder = RunFolder(ctx.staging, run_id)
     manifest = folder.read_manifest(reconciled)
     plan = Plan(folder.read_frames([manifest["changes"]]), folder.read_frames([manifest["values"]]))
-    counts = plan_counts(ctx, folder, manifest, plan, request)
+    counts = plan_counts(ctx, folder, manifest, plan)
     if request.overrides:
         ctx.store.update_run(run_id, overrides={"brakes": list(request.overrides), **request.origin})
     verdicts = evaluate(counts, ctx.settings.brakes.limits(), request.overrides)
@@ -66,16 +68,15 @@ def guard(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
     return True
 
 
-def plan_counts(
-    ctx: SyncContext, folder: RunFolder, manifest: dict[str, Any], plan: Plan, request: RunRequest
-) -> PlanCounts:
+def plan_counts(ctx: SyncContext, folder: RunFolder, manifest: dict[str, Any], plan: Plan) -> PlanCounts:
     """Return what the brakes look at."""
     counted = count_plan(plan)
     return PlanCounts(
         linked_people=linked_before(ctx, manifest),
         to_dynamics=counted[Direction.TO_DYNAMICS],
         to_marketo=counted[Direction.TO_MARKETO],
-        dynamics=dynamics_sizes(folder, manifest) if request.mode is Mode.INCREMENTAL else None,
+        dynamics=sizes(folder.read_manifest(manifest["dynamics"])["tables"].values()),
+        marketo=sizes([folder.read_manifest(manifest["marketo"])]),
         map_changes=map_changes(ctx, ctx.store.watermarks().get(FIELD_MAP)),
     )
 
@@ -126,12 +127,13 @@ def is_initial_load(ctx: SyncContext) -> bool:
     return bool(ctx.store.watermarks().get(INITIAL_LOAD, {}).get("pending"))
 
 
-def dynamics_sizes(folder: RunFolder, manifest: dict[str, Any]) -> SideSizes | None:
-    """Return how many rows Dynamics shows now and how many people are linked, when both tables were read in full."""
-    tables = folder.read_manifest(manifest["dynamics"])["tables"].values()
-    if any(one["resumed"] in {"delta", ""} for one in tables):
+def sizes(readings: Iterable[dict[str, Any]]) -> SideSizes | None:
+    """Return how many linked people a side shows now, and showed before, where it was read in full; None elsewhere."""
+    full = [one for one in readings if one.get("linked")]
+    if not full:
         return None
-    return SideSizes(now=sum(one["rows"] for one in tables), before=int(manifest["known_links"]))
+    before = sum(one["linked"] for one in full)
+    return SideSizes(now=before - sum(one["unseen"] for one in full), before=before)
 
 
 def budget_verdicts(ctx: SyncContext, plan: Plan) -> list[BrakeVerdict]:

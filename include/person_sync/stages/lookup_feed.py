@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.dynamics import FeedExpired, SchemaChanged
 from include.errors import ConfigError
+from include.person_sync.stages.gaps import Gap, note_gap
 from include.person_sync.stages.knowledge import DOCUMENT, Knowledge
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 OFF = "off"
+EVERYBODY = "everybody whose fields come from it is read again"
 
 
 @dataclass
@@ -41,6 +43,7 @@ class LookupChanges:
     resumed: str = ""
     rows: list[dict[str, Any]] = field(default_factory=list)
     watermark: dict[str, Any] | None = None
+    gaps: list[dict[str, str]] = field(default_factory=list)
 
 
 def follow_lookups(ctx: SyncContext, knowledge: Knowledge) -> list[LookupChanges]:
@@ -83,7 +86,7 @@ def consume(ctx: SyncContext, changes: LookupChanges, stored: Mapping[str, Any] 
             for page in pages(ctx, changes, stored["columns"], stored["delta_link"]):
                 changes.rows += page
         except FeedExpired as error:
-            log.warning("dynamics %s: the delta link can't be continued: %s", changes.table, error)
+            note_gap(changes.gaps, Gap(lookup_watermark(changes.table), error.message, EVERYBODY))
             changes.rows.clear()
             changes.resumed = "expired"
         else:

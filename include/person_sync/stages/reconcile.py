@@ -202,6 +202,9 @@ class Reconciliation:
         """Return what the run has to say beside its counts; backfills that end with it are taken out of `states`."""
         isolated = isolated_notes(self.states, self._knowledge)
         notes: dict[str, Any] = {"fields_isolated": isolated} if isolated else {}
+        extracts = [*self._manifests.values(), *self._manifests["dynamics"]["tables"].values()]
+        if gaps := [gap for one in extracts for gap in one.get("gaps", [])]:
+            notes["gaps"] = gaps
         if self._request.mode is Mode.INCREMENTAL:
             notes |= backfill_notes(self.states, [table.value for table in TABLES if self._is_busy(table)])
         return notes
