@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -23,10 +23,13 @@ __all__ = ["MarketoBulkTrigger"]
 
 _log = logging.getLogger(__name__)
 
+_UNDER_WAY: Final = frozenset({BulkStatus.QUEUED, BulkStatus.PROCESSING})
+
 
 class MarketoBulkTrigger(BaseTrigger):
     """
-    Fire as soon as one of some extracts has come to its end, or, when there are none, after one interval.
+    Fire as soon as one of some extracts has come to its end, or still waits for a place in the queue; when there are
+    none, after one interval.
 
     The event holds the state of each. What cannot be asked is left to the task: it is woken up and meets the error
     itself, with its own retries and alerts.
@@ -55,7 +58,7 @@ class MarketoBulkTrigger(BaseTrigger):
         while True:
             await asyncio.sleep(self.poll_s)
             states = await asyncio.to_thread(self._states, connection)
-            if states is None or not states or any(BulkStatus(one).is_final for one in states.values()):
+            if not states or any(BulkStatus(one) not in _UNDER_WAY for one in states.values()):
                 yield TriggerEvent({"jobs": states or {}})  # type: ignore[no-untyped-call]
                 return
 
