@@ -33,6 +33,7 @@ from include.person_sync.stages.field_states import (
     isolated_notes,
     next_states,
 )
+from include.person_sync.stages.former_links import former_link_ids
 from include.person_sync.stages.fresh_knowledge import KnowledgeOutdated, with_fresh_knowledge
 from include.person_sync.stages.hidden_columns import require_readable
 from include.person_sync.stages.identity import DELETED_IN_MARKETO, ORIGINATING_LEAD, Events, Identities, follow_events
@@ -292,6 +293,9 @@ class Reconciliation:
         needed.
         """
         new = new.copy()
+        store, unsettled = self._ctx.store, self._unsettled
+        linked = store.load_links(link_ids=unsettled["link_id"].unique().tolist(), state=None)["link_id"]
+        new["link_id"] = new["link_id"].astype("Int64").fillna(former_link_ids(new, unsettled, linked))
         missing = new["link_id"].isna()
         new.loc[missing, "link_id"] = list(self._ctx.store.reserve_link_ids(int(missing.sum())))
         known = links.assign(newcomer=None, owner_email=None, version=links["dynamics_version"])

@@ -187,3 +187,36 @@ def test_a_settled_write_is_the_base_of_later_edits(pairing: Pairing) -> None:
 def collisions(summary: dict[str, Any]) -> int:
     """Return how many fields collided in a run."""
     return sum(one["collisions"] for one in summary["counts"].values())
+
+
+@pytest.mark.parametrize("table", ["contact", "lead"])
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_person_a_dead_run_created_is_edited_like_any_other(pairing: Pairing, table: str, recorded: bool) -> None:
+    """A marketer edits a person whose creator died before its commit; Dynamics' older value does not win over that."""
+    row = pairing.dynamics.create(table, {"lastname": "R", "emailaddress1": "r@example.com", "jobtitle": "CTO"})
+    killed_at(pairing, "record_outcomes", after=recorded)
+    (person,) = pairing.marketo.find(email="r@example.com")
+
+    pairing.marketo.edit(person["id"], {"title": "CEO"})
+    summary = pairing.cycle()
+
+    titles = ("CEO", "CEO") if recorded or table == "lead" else ("CTO", "CTO")
+    assert job_titles(pairing, table, (person["id"], row)) == titles
+    assert collisions(summary) == (0 if recorded else 1)
+    pairing.quiet()
+
+
+@pytest.mark.parametrize("table", ["contact", "lead"])
+def test_a_pair_a_dead_run_linked_is_edited_like_any_other(pairing: Pairing, table: str) -> None:
+    """A natural pair's row was filled from Marketo when the run died; the marketer's next edit is no collision."""
+    person = pairing.marketo.create({"lastName": "N", "email": "n@example.com", "title": "CEO"})
+    row = pairing.dynamics.create(table, {"lastname": "N", "emailaddress1": "n@example.com"})
+    killed_at(pairing, "record_outcomes")
+    assert job_titles(pairing, table, (person, row)) == ("CEO", "CEO")
+
+    pairing.marketo.edit(person, {"title": "Founder"})
+    summary = pairing.cycle()
+
+    assert job_titles(pairing, table, (person, row)) == ("Founder", "Founder")
+    assert collisions(summary) == 0
+    pairing.quiet()

@@ -82,6 +82,7 @@ class Machine(RuleBasedStateMachine):
         self.numbers = itertools.count(1)
         self.base: dict[Cell, Any] = {}
         self.half: dict[Cell, set[Any]] = {}
+        self.ours: dict[Cell, tuple[int, Any]] = {}
 
     def teardown(self) -> None:
         """End as every scenario ends: one undisturbed cycle brings everybody in step, and then all is quiet."""
@@ -158,13 +159,14 @@ class Machine(RuleBasedStateMachine):
             assert seen[cell][0] in possible, f"{cell} is {seen[cell][0]!r}, expected {possible}"
             self.base[cell] = seen[cell][0]
         self.half.clear()
+        self.ours.clear()
 
     @rule(number=st.integers(3, 25), after=st.booleans())
     def crash(self, number: int, after: bool) -> None:
         """Let a run die at one of its writes to the state database; faults may end it before."""
         context = self.pairing.context(process=dead_process())
         context.__dict__["store"] = Tripwire(context.store, number, after=after)
-        due, before = self.due(), self.seen()
+        due, before = self.due(), self.seen(everybody=True)
         with contextlib.suppress(Killed, SyncError):
             run_cycle(context, RunRequest())
         self.allow(due, before)
@@ -173,7 +175,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def disturbed_cycle(self) -> None:
         """Run a cycle among faults: it may fail or leave work to the next one, and does nothing that was not due."""
-        due, before = self.due(), self.seen()
+        due, before = self.due(), self.seen(everybody=True)
         with contextlib.suppress(SyncError):
             self.pairing.cycle()
         self.allow(due, before)
@@ -181,11 +183,18 @@ class Machine(RuleBasedStateMachine):
     # the model
 
     def allow(self, due: dict[Cell, set[Any]], before: dict[Cell, tuple[Any, Any]]) -> None:
-        """Require that each cell is as it was or as it should become, and note what may be the base from now on."""
-        seen = self.seen()
+        """
+        Require that each cell is as it was or as it should become, and note what may be its base from now on.
+
+        A side that was given its new value holds a write of ours.
+        """
+        seen = self.seen(everybody=True)
         for cell, possible in due.items():
-            for now, then in zip(seen.get(cell, ("", "")), before.get(cell, ("", "")), strict=True):
+            sides = zip(seen[cell], before[cell], strict=True)
+            for side, (now, then) in enumerate(sides):
                 assert now in possible | {then}, f"{cell} is {now!r}, was {then!r}, expected {possible}"
+                if now != then:
+                    self.ours[cell] = (side, now)
             self.half.setdefault(cell, set()).update(possible)
 
     def due(self) -> dict[Cell, set[Any]]:
@@ -195,14 +204,29 @@ class Machine(RuleBasedStateMachine):
             table = self.table(email)
             if table is None:
                 continue
-            bases = {self.base.get((email, field), UNKNOWN), *self.half.get((email, field), ())}
             sides = [one for one in (marketo, dynamics) if one is not None]
+            bases = self.bases((email, field), (marketo, dynamics))
             one_sided = len(sides) == 1
             cells[email, field] = set(sides) if one_sided else {merged(base, *sides, table) for base in bases}
         return cells
 
+    def bases(self, cell: Cell, now: tuple[Any, Any]) -> set[Any]:
+        """
+        Return what the base of a cell may be.
+
+        Where a side still holds a write of ours, that write is the base, whether its run recorded it or not. Once
+        somebody has written over it, it depends on what was recorded.
+        """
+        if cell in self.ours and now[self.ours[cell][0]] == self.ours[cell][1]:
+            return {self.ours[cell][1]}
+        return {self.base.get(cell, UNKNOWN), *self.half.get(cell, ())}
+
     def seen(self, *, everybody: bool = False) -> dict[Cell, tuple[Any, Any]]:
-        """Return both sides of each cell, empty as ""; without `everybody` only of those who are on both sides."""
+        """
+        Return both sides of each cell, empty as "", None for a side where somebody is not.
+
+        Without `everybody` only of those who are on both sides.
+        """
         cells = {}
         for email in self.emails():
             people, rows = self.pairing.marketo.find(email=email), self.rows(email)
