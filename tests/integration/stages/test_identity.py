@@ -207,7 +207,7 @@ def test_a_deletion_in_marketo_follows_the_policy_to_delete_the_row(pairing: Pai
 
 
 def test_a_mass_change_does_not_hold_back_a_small_one(pairing: Pairing) -> None:
-    """A cycle takes up a bounded number per table, the longest waiting first; other tables are served at once (T-29)."""
+    """A cycle takes up a bounded number per table, the longest waiting first; other tables are served too (T-29)."""
     with_settings(pairing, chunk_people=100)
     contact = pairing.dynamics.create("contact", {"lastname": "Ruiz", "emailaddress1": "ana@example.com"})
     leads = [pairing.dynamics.create("lead", {"lastname": f"Lead {number}"}) for number in range(250)]

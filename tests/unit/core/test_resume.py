@@ -34,12 +34,12 @@ def test_choose_resume_reads_the_overlap_while_it_is_small():
 
 
 def test_choose_resume_continues_from_the_tokens_after_a_mass_change():
-    """A dense overlap is not read again in every cycle …"""
+    """A dense overlap is not read again in every cycle."""
     assert choose(dense(DENSE_WINDOW + 1)) is Resume.CONTINUE
 
 
 def test_choose_resume_reads_a_dense_overlap_once_per_its_own_length():
-    """… but once per its own length all the same, so that late rows are never lost."""
+    """A dense overlap is read once per its own length all the same, so that late rows are never lost."""
     assert choose(dense(DENSE_WINDOW + 1), now=NOW + OVERLAP) is Resume.OVERLAP
 
 
