@@ -112,11 +112,12 @@ def test_a_column_that_may_be_read_again_catches_up(pairing: Pairing) -> None:
     pairing.quiet()
 
 
-def test_an_account_column_that_is_hidden_empties_nothing(pairing: Pairing) -> None:
-    """Security on a column of the account is noticed like that on one of the contact's own."""
+@pytest.mark.parametrize("verb", ["secure_column", "remove_column"])
+def test_an_account_column_that_goes_empties_nothing(pairing: Pairing, verb: str) -> None:
+    """A column of the account that is secured or deleted is noticed like one of the contact's own."""
     acme = pairing.dynamics.create("account", {"name": "Acme", "telephone1": "1"})
     ada, _ = linked(pairing, parentcustomerid=("account", acme))
-    pairing.dynamics.secure_column("account", "telephone1")
+    getattr(pairing.dynamics, verb)("account", "telephone1")
     pairing.dynamics.edit("account", acme, {"name": "Acme Ltd"})
 
     summary = pairing.cycle()

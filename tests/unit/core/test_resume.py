@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from include.person_sync.core.resume import DENSE_WINDOW, FeedPosition, Resume, advance, choose_resume
+from include.person_sync.core.resume import (
+    DELETIONS_KEPT,
+    DENSE_WINDOW,
+    FeedPosition,
+    Resume,
+    advance,
+    choose_resume,
+    is_beyond,
+)
 
 NOW = datetime(2026, 5, 2, 8, 0, tzinfo=UTC)
 OVERLAP = timedelta(minutes=10)
@@ -47,6 +55,17 @@ def test_choose_resume_reads_the_overlap_when_a_token_is_missing():
     """A feed without a token can only be taken up by date."""
     position = FeedPosition(since=NOW, tokens={"changes": "token"}, seen=dense(300).seen, overlapped_at=NOW)
     assert choose(position) is Resume.OVERLAP
+
+
+def test_is_beyond_counts_from_the_last_reading_not_from_the_newest_row():
+    """In a quiet instance the newest row is old, and nothing is lost."""
+    quiet = FeedPosition(since=NOW - timedelta(days=100), overlapped_at=NOW - timedelta(minutes=5))
+    paused = FeedPosition(since=NOW - timedelta(days=15), overlapped_at=NOW - timedelta(days=15))
+
+    assert not is_beyond(None, NOW, DELETIONS_KEPT)
+    assert not is_beyond(quiet, NOW, DELETIONS_KEPT)
+    assert is_beyond(paused, NOW, DELETIONS_KEPT)
+    assert is_beyond(FeedPosition(since=NOW - timedelta(days=15)), NOW, DELETIONS_KEPT)
 
 
 def test_advance_moves_to_the_newest_row_and_forgets_what_left_the_overlap():
