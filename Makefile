@@ -93,6 +93,7 @@ bench: $(STAMP)  ## measure the merge, the store, a busy cycle and the sandbox a
 	$(PYTEST) tests/benchmarks -s --timeout 1800 $(ARGS)
 	$(RUN) -m tests.benchmarks.state
 	$(RUN) -m tests.benchmarks.cycle
+	$(RUN) -m tests.benchmarks.baseline
 
 check: lint types test  ## everything CI runs
 
