@@ -1,4 +1,4 @@
-"""Pairs that a dead run was about to link, recognised so that what it wrote for them is not taken for anybody's edit."""
+"""Pairs that a dead run was about to link, known again so that what it wrote for them is nobody's edit."""
 
 from __future__ import annotations
 
