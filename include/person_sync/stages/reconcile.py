@@ -168,6 +168,8 @@ class Reconciliation:
             self._request.wishes,
             self._barred(identities),
         )
+        twins = pd.DataFrame(identities.twins)
+        newcomers.hold(twins, kind="ambiguous", code="SAME_HUMAN", direction="to_marketo")
         pairs = self._all_pairs(links, newcomers.all_pairs())
         self.filtered, self.unfiltered = self._filter(pairs)
         decisions, problems = self._decide(pairs[~pairs["link_id"].isin(self.filtered)])
@@ -206,6 +208,8 @@ class Reconciliation:
         extracts = [*self._manifests.values(), *self._manifests["dynamics"]["tables"].values()]
         if gaps := [gap for one in extracts for gap in one.get("gaps", [])]:
             notes["gaps"] = gaps
+        if self.filtered:
+            notes["filtered"] = len(self.filtered)
         if self._request.mode is Mode.INCREMENTAL:
             notes |= backfill_notes(self.states, [table.value for table in TABLES if self._is_busy(table)])
         return notes
