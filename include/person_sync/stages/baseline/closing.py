@@ -19,7 +19,7 @@ from include.person_sync.stages.baseline.read_dynamics import document_name
 from include.person_sync.stages.baseline.read_marketo import people_parts
 from include.person_sync.stages.extract_dynamics import watermark_name
 from include.person_sync.stages.extract_marketo import WATERMARK
-from include.person_sync.stages.guard import FIELD_MAP
+from include.person_sync.stages.guard import FIELD_MAP, map_memory
 from include.person_sync.stages.knowledge import TABLES
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.stages.request import Mode, RunRequest
@@ -91,7 +91,9 @@ def move_watermarks(
 def new_watermarks(ctx: SyncContext, progress: Progress, opened: Opened) -> dict[str, Any]:
     """Return the watermarks cycles shall begin with, and the field map that the base was built with."""
     present = ctx.store.watermarks()
-    moved: dict[str, Any] = {FIELD_MAP: {"digest": opened.map_digest}}
+    memory = map_memory(ctx)
+    same_map = memory["digest"] == opened.map_digest
+    moved: dict[str, Any] = {FIELD_MAP: memory if same_map else {"digest": opened.map_digest}}
     if WATERMARK not in present:
         moved[WATERMARK] = opened.watermark
     for table in TABLES:
