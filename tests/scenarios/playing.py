@@ -54,8 +54,29 @@ class _Player:
             pairing.marketo.edit_by_campaign((stage.person(name) or {})["id"], stage.for_marketo(values))
         elif step.verb == "campaign asks for":
             pairing.marketo.edit_by_campaign((stage.person(name) or {})["id"], {"syncToDynamics": values})
+        elif step.verb.endswith(("deletes", "merges", "qualifies", "filters")):
+            self._change_identity(step.verb, name, values)
         if known is not None and isinstance(values, dict) and "email" in values:
             known.email = str(values["email"])
+
+    def _change_identity(self, verb: str, name: str, values: Any) -> None:
+        """Delete, merge, qualify or filter somebody, as a person at work would."""
+        stage, pairing, known = self._stage, self._stage.pairing, self._stage.people[name]
+        person, (table, row) = stage.person(name), stage.row(name) or ("lead", {})
+        row_id = row.get(f"{table}id")
+        if verb == "marketo deletes":
+            pairing.marketo.delete((person or {})["id"])
+        elif verb == "dynamics deletes":
+            pairing.dynamics.delete(table, row_id)
+        elif verb == "marketo merges":
+            pairing.marketo.merge((stage.person(values["into"]) or {})["id"], [(person or {})["id"]])
+        elif verb == "dynamics merges":
+            _, master = stage.row(values["into"]) or ("", {})
+            pairing.dynamics.merge(table, master[f"{table}id"], row_id)
+        elif verb == "dynamics filters":
+            pairing.dynamics.edit(table, row_id, {"new_synctomkto": bool(values)})
+        else:
+            known.table, known.row_id = "contact", pairing.dynamics.qualify(row_id, account=False)["contact"]
 
     def _cycle(self) -> None:
         """Look at the plan, which writes nothing, then carry it out."""
@@ -91,6 +112,9 @@ class _Player:
             assert seen == wanted(value), f"{name} in Dynamics: {field} is {seen!r}, expected {value!r}"
         if "linked as" in content:
             self._require_link(name, content["linked as"])
+        if "flagged as deleted" in content:
+            seen = (stage.person(name) or {}).get("dynamicsIsDeleted")
+            assert bool(seen) is content["flagged as deleted"], f"{name} is flagged as deleted: {seen}"
         if "owner" in content:
             _, row = stage.row(name) or ("", {})
             owner = stage.pairing.dynamics.row("systemuser", row["_ownerid_value"])

@@ -26,6 +26,9 @@ expect:
   counts: {to_dynamics: {updated: 1}}
 ```
 
+Besides edits there are `marketo deletes Ada`, `marketo merges Bob: {into: Ada}`, the same two for Dynamics,
+`dynamics qualifies Ada` and `dynamics filters Ada: No`.
+
 Fields go by their names in the field map; `first_name`, `last_name` and `email` have sensible values when left out.
 At the end of every scenario two idle cycles must write nothing.
 """
@@ -50,8 +53,17 @@ VERBS = (
     "dynamics creates",
     "campaign edits",
     "campaign asks for",
+    "marketo deletes",
+    "marketo merges",
+    "dynamics deletes",
+    "dynamics merges",
+    "dynamics qualifies",
+    "dynamics filters",
     "expect",
 )
+ALONE = ("marketo deletes", "dynamics deletes", "dynamics qualifies")
+"""Verbs after whose name nothing more is to be said."""
+PERSON_KEYS = ("both", "marketo", "dynamics", "linked as", "owner", "times", "flagged as deleted")
 EXPECTED = ("counts", "refused", "held", "activities", "left out")
 
 
@@ -162,7 +174,7 @@ def _step(number: int, content: Any, names: list[str]) -> Step:
         names.append(name)
     if name not in names:
         raise ScenarioError(f"{place}: nobody is called {name!r}; there are: {', '.join(names)}")
-    if rest is None:
+    if rest is None and verb not in ALONE:
         raise ScenarioError(f"{place}: says nothing after `{line}:`")
     return Step(verb, name, rest)
 
@@ -176,7 +188,11 @@ def check_expectation(content: Any, names: list[str], place: str) -> None:
             continue
         if key not in names:
             raise ScenarioError(f"{place}: {key!r} is nobody's name and not one of: {', '.join(EXPECTED)}")
-        _known(f"{place}: {key}", value, ("both", "marketo", "dynamics", "linked as", "owner", "times"))
+        _known(
+            f"{place}: {key}",
+            value,
+            PERSON_KEYS,
+        )
 
 
 def _single(place: str, content: Any) -> tuple[str, Any]:

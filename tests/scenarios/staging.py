@@ -234,6 +234,14 @@ def has_field(stage: Stage, content: str) -> None:
     stage.pairing.marketo.add_field(content)
 
 
+def has_filter(stage: Stage, content: list[str]) -> None:
+    """Let tables have the Yes/No column by which rows are kept out."""
+    options = (Option(0, "No"), Option(1, "Yes"))
+    for table in content:
+        column = Column("new_synctomkto", ColumnType.BOOLEAN, options=options, custom=True)
+        stage.pairing.dynamics.add_column(table, column)
+
+
 def hides(stage: Stage, content: dict[str, Any]) -> None:
     """Secure a column of both tables: the sync's user may not read it."""
     for table in ("contact", "lead"):
@@ -260,4 +268,5 @@ PREPARATIONS: dict[str, Callable[[Stage, Any], None]] = {
     "dynamics requires": requires,
     "a plug-in refuses": refuses,
     "marketo has field": has_field,
+    "dynamics has sync filter": has_filter,
 }
