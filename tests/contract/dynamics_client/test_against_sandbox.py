@@ -307,30 +307,32 @@ def test_people_are_found_by_e_mail_whatever_its_case(sandbox: Sandbox, client: 
     assert sorted(row["emailaddress1"] for row in rows) == sorted(addresses)
 
 
-def test_only_an_absent_row_is_called_absent(sandbox: Sandbox, client: DynamicsClient) -> None:
+def test_only_an_absent_row_is_called_absent(changed: Sandbox) -> None:
     """A filter does not show a row that may not be read; asked for by its id, the server tells the two apart."""
-    hidden, gone = create(sandbox, 130), create(sandbox, 1)
-    sandbox.dynamics.delete("contact", gone[0])
-    sandbox.dynamics.grant("Read", "contact", "Basic")
+    hidden, gone = create(changed, 130), create(changed, 1)
+    changed.dynamics.delete("contact", gone[0])
+    changed.dynamics.grant("Read", "contact", "Basic")
 
-    assert client.rows_by_id("contact", hidden, []) == []
-    assert client.absent_rows("contact", [*hidden, *gone, guid(1)]) == {*gone, guid(1)}
-    assert client.absent_rows("contact", []) == set()
+    with connect(changed) as client:
+        assert client.rows_by_id("contact", hidden, []) == []
+        assert client.absent_rows("contact", [*hidden, *gone, guid(1)]) == {*gone, guid(1)}
+        assert client.absent_rows("contact", []) == set()
 
 
-def test_columns_without_their_details_take_one_call(sandbox: Sandbox, client: DynamicsClient) -> None:
+def test_columns_without_their_details_take_one_call(changed: Sandbox) -> None:
     """Types and security are in the base collection; limits and options are what the other calls are for."""
-    sandbox.dynamics.secure_column("contact", "jobtitle")
-    whole = {one.name: one for one in client.columns("contact")}
-    before = client.calls
+    changed.dynamics.secure_column("contact", "jobtitle")
+    with connect(changed) as client:
+        whole = {one.name: one for one in client.columns("contact")}
+        before = client.calls
 
-    bare = {one.name: one for one in client.columns("contact", details=False)}
+        bare = {one.name: one for one in client.columns("contact", details=False)}
 
-    assert client.calls - before == 1
-    assert {name: (one.type, one.secured, one.readable) for name, one in bare.items()} == {
-        name: (one.type, one.secured, one.readable) for name, one in whole.items()
-    }
-    assert (bare["jobtitle"].secured, bare["jobtitle"].max_length) == (True, None)
+        assert client.calls - before == 1
+        assert {name: (one.type, one.secured, one.readable) for name, one in bare.items()} == {
+            name: (one.type, one.secured, one.readable) for name, one in whole.items()
+        }
+        assert (bare["jobtitle"].secured, bare["jobtitle"].max_length) == (True, None)
 
 
 def test_rows_are_found_by_what_their_lookup_points_to(sandbox: Sandbox) -> None:

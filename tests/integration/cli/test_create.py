@@ -72,6 +72,8 @@ def test_create_stops_when_the_lease_does_not_come_free(pairing: Pairing, comman
 
 @pytest.mark.parametrize("arguments", [[], ["--marketo-id", "one"], ["--marketo-id", "1", "--as", "account"]])
 def test_create_needs_an_id_and_a_known_table(command: Command, arguments: list[str]) -> None:  # noqa: F811
-    """A call the parser can't take is refused by it."""
-    with pytest.raises(SystemExit):
-        command("create", *arguments)
+    """A call that can't be understood is a wrong setting: exit code 4, and one JSON object all the same."""
+    code, output = command("create", *arguments, "--json")
+
+    assert code == 4
+    assert as_json(output)["error"]["type"] == "ConfigError"
