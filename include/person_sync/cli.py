@@ -21,7 +21,7 @@ from include.errors import ConfigError, SafetyStop, SyncError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 EXIT_DONE, EXIT_UNEXPECTED, EXIT_CONFIGURATION, EXIT_QUOTA = 0, 1, 4, 5
 
@@ -235,14 +235,14 @@ def moment(text: str) -> datetime:
 
 def context() -> SyncContext:
     """Return the surroundings of a run, from the environment."""
-    from include.person_sync.stages.context import context_from_environment
+    from include.person_sync.run.context import context_from_environment
 
     return context_from_environment(process=os.getpid())
 
 
 def run_setup_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Provision and check."""
-    from include.person_sync.stages.setup import parts_from_environment, run_setup
+    from include.person_sync.setup import parts_from_environment, run_setup
 
     provision: Any = "all" if "all" in options.provision else options.provision
     parts = parts_from_environment(os.environ, process=os.getpid())
@@ -254,8 +254,8 @@ def run_setup_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
 
 def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Run one cycle."""
-    from include.person_sync.stages.cycle import run_cycle
-    from include.person_sync.stages.request import Mode, RunRequest
+    from include.person_sync.run.cycle import run_cycle
+    from include.person_sync.run.request import Mode, RunRequest
 
     implied = (
         Mode.PEOPLE
@@ -280,7 +280,7 @@ def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
 
 def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Create people in Dynamics now."""
-    from include.person_sync.stages.create import create_people
+    from include.person_sync.run.create import create_people
 
     summary = create_people(
         context(),
@@ -296,7 +296,7 @@ def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str
 
 def run_baseline_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Work through everybody."""
-    from include.person_sync.stages.baseline import BaselineRequest, run_baseline
+    from include.person_sync.baseline import BaselineRequest, run_baseline
 
     request = BaselineRequest(
         partitions=options.partitions,
@@ -311,8 +311,8 @@ def run_baseline_command(options: argparse.Namespace) -> tuple[dict[str, Any], s
 
 def run_audit_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Compare everybody, and repair when asked to."""
-    from include.person_sync.stages.audit import AuditRequest, run_audit
-    from include.person_sync.stages.audit.text import audit_text
+    from include.person_sync.audit import AuditRequest, run_audit
+    from include.person_sync.present.audit_text import audit_text
 
     request = AuditRequest(
         repair=options.repair, sample=options.sample, overrides=tuple(options.override), origin=origin()
@@ -323,7 +323,7 @@ def run_audit_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
 
 def run_history_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
     """Show what happened to one person."""
-    from include.person_sync.stages.history import history_entries, history_text
+    from include.person_sync.present.history import history_entries, history_text
 
     if (options.marketo_id is None) == (options.dynamics_id is None):
         raise ConfigError("history needs one person.", remedy="give either --marketo-id or --dynamics-id.")
@@ -347,7 +347,7 @@ def origin() -> dict[str, str]:
 
 def summary_text(summary: dict[str, Any]) -> str:
     """Return a run's summary for a person at a terminal."""
-    from include.person_sync.stages.dry_run import plan_table
+    from include.person_sync.present.plan import plan_table
 
     lines = [f"{summary['run_id']}: {summary['status']}"]
     lines += [plan_table(summary["plan"])] if "plan" in summary else []

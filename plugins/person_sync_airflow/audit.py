@@ -48,7 +48,7 @@ class OpenAuditOperator(SyncOperator):
 
     def execute(self, context: Context) -> str:
         """Open the run and return its id."""
-        from include.person_sync.stages.audit import AuditRequest, open_audit
+        from include.person_sync.audit import AuditRequest, open_audit
 
         dag_run = context["dag_run"]
         origin = {"by": dag_run.triggering_user_name or "scheduler", "through": "Airflow"}
@@ -68,7 +68,7 @@ class CompareSidesOperator(SyncOperator):
 
     def execute(self, context: Context) -> str:
         """Compare and return the manifest's reference."""
-        from include.person_sync.stages.audit import compare_sides
+        from include.person_sync.audit import compare_sides
 
         ctx, run_id = self.surroundings(), sync_run_id(context)
         with noting_failure(ctx, run_id, context):
@@ -91,7 +91,7 @@ class PublishAuditOperator(SyncOperator):
 
     def execute(self, context: Context) -> Mapping[str, Any]:
         """Publish and return the summary."""
-        from include.person_sync.stages.audit import publish
+        from include.person_sync.audit import publish
 
         ctx, run_id = self.surroundings(), sync_run_id(context)
         with noting_failure(ctx, run_id, context):
@@ -123,7 +123,7 @@ class RepairOperator(SyncOperator):
             raise AirflowSkipException("no repair was asked for")
         from os import getpid
 
-        from include.person_sync.stages.audit import repair
+        from include.person_sync.audit import repair
 
         runs = repair(self.surroundings(process=getpid()), sync_run_id(context), self.compared)
         return [{name: one[name] for name in ("run_id", "status", "counts")} for one in runs]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from include.person_sync.stages.baseline import BaselineRequest
+    from include.person_sync.baseline import BaselineRequest
 
 __all__ = [
     "BaselineStepOperator",
@@ -62,12 +62,12 @@ class OpenBaselineOperator(SyncOperator):
 
     def execute(self, context: Context) -> str:
         """Register the baseline, unless an earlier try has."""
-        from include.person_sync.stages.baseline import open_baseline
+        from include.person_sync.baseline import open_baseline
 
         return open_baseline(self.surroundings(), sync_run_id(context), self._request(context))
 
     def _request(self, context: Context) -> BaselineRequest:
-        from include.person_sync.stages.baseline import BaselineRequest
+        from include.person_sync.baseline import BaselineRequest
 
         return BaselineRequest(
             partitions=int(self.partitions) or None,
@@ -96,7 +96,7 @@ class ReadMarketoOperator(SyncOperator):
 
     def execute(self, context: Context) -> None:
         """Do what can be done now; wait when there is more to come."""
-        from include.person_sync.stages.baseline import read_marketo
+        from include.person_sync.baseline import read_marketo
 
         try:
             waiting = read_marketo(self.surroundings(), sync_run_id(context))
@@ -135,7 +135,7 @@ class BaselineStepOperator(SyncOperator):
 
     def execute(self, context: Context) -> Any:
         """Call the step and return what it returns: partition numbers, a summary, or nothing."""
-        from include.person_sync.stages import baseline
+        from include.person_sync import baseline
 
         return getattr(baseline, self.step)(self.surroundings(), sync_run_id(context))
 
@@ -160,7 +160,7 @@ class SyncPartitionOperator(SyncOperator):
 
     def execute(self, context: Context) -> Mapping[str, Any]:
         """Work through the partition, or report on it; returns its run's summary."""
-        from include.person_sync.stages.baseline import report_partition, sync_partition
+        from include.person_sync.baseline import report_partition, sync_partition
 
         ctx, baseline_id, number = self.surroundings(), sync_run_id(context), int(self.number)
         if self.report:

@@ -52,7 +52,7 @@ class SyncPersonOperator(SyncOperator):
 
     def execute(self, context: Context) -> Mapping[str, Any]:
         """Create the person and return the run's summary."""
-        from include.person_sync.stages.create import create_people
+        from include.person_sync.run.create import create_people
 
         # The time tells runs of one id apart: ids count up from 1 again when Airflow's old runs are cleaned away.
         stamp = f"{context['dag_run'].run_after:%Y%m%dT%H%M%S}"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 __all__ = ["CloseRunOperator", "OpenRunOperator", "SetupOperator", "SyncStageOperator"]
 
@@ -45,7 +45,7 @@ def noting_failure(ctx: SyncContext, run_id: str, context: Context) -> Iterator[
 
     The run's end is not noted here: the task may be tried again, and stage close_run has the last word.
     """
-    from include.person_sync.stages.failure import forget_cause, note_cause
+    from include.person_sync.run.failure import forget_cause, note_cause
 
     try:
         yield
@@ -199,7 +199,7 @@ class SetupOperator(SyncOperator):
 
     def execute(self, context: Context) -> Mapping[str, Any]:  # noqa: ARG002 - part of Airflow's interface
         """Run setup, log its table and return its report."""
-        from include.person_sync.stages.setup import run_setup
+        from include.person_sync.setup import run_setup
 
         names: Any = "all" if "all" in self.provision else list(self.provision)
         report = run_setup(self.parts(), provision=names, check_only=bool(self.check_only))

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from include.person_sync.config.connections import ConnectionSpec
-    from include.person_sync.stages.context import SyncContext
-    from include.person_sync.stages.setup import SetupParts
+    from include.person_sync.run.context import SyncContext
+    from include.person_sync.setup import SetupParts
 
 __all__ = ["SyncOperator", "state_database", "sync_run_id"]
 
@@ -64,7 +64,7 @@ class SyncOperator(BaseOperator):
         `process` is the id of this process when the whole run happens in it.
         """
         from dynamics.hooks.dynamics import dynamics_connection
-        from include.person_sync.stages.context import context_from_environment
+        from include.person_sync.run.context import context_from_environment
         from marketo.hooks.marketo import marketo_connection
 
         return context_from_environment(
@@ -77,7 +77,7 @@ class SyncOperator(BaseOperator):
 
     def parts(self) -> SetupParts:
         """Return what can be built of the surroundings; setup says what is wrong with the rest."""
-        from include.person_sync.stages.setup import parts_from_environment
+        from include.person_sync.setup import parts_from_environment
 
         return parts_from_environment(
             staging=staging(),
@@ -89,7 +89,7 @@ class SyncOperator(BaseOperator):
 
 def staging() -> Path:
     """Return the place of the files between tasks; an object store is reached through Airflow's own paths."""
-    from include.person_sync.stages.context import default_staging
+    from include.person_sync.run.context import default_staging
 
     url = os.environ.get("PERSON_SYNC_STAGING")
     if url and "://" in url and not url.startswith("file://"):

@@ -11,7 +11,7 @@ from person_sync_airflow.window import choose_window
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from include.person_sync.stages.request import RunRequest
+    from include.person_sync.run.request import RunRequest
 
 __all__ = ["Wishes", "origin_of", "run_request"]
 
@@ -42,7 +42,7 @@ def run_request(context: Mapping[str, Any], wishes: Wishes) -> RunRequest:
 
     Raises ConfigError naming the param that is wrong or missing.
     """
-    from include.person_sync.stages.request import Mode, RunRequest
+    from include.person_sync.run.request import Mode, RunRequest
 
     backfill = is_backfill(context)
     mode = Mode.WINDOW if backfill else _mode(wishes.mode)
@@ -83,7 +83,7 @@ def origin_of(context: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _mode(value: Any) -> Any:
-    from include.person_sync.stages.request import Mode
+    from include.person_sync.run.request import Mode
 
     try:
         return Mode(value)

@@ -22,7 +22,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.person_sync.stages.baseline import (
+from include.person_sync.baseline import (
     BaselineRequest,
     close_baseline,
     open_baseline,
@@ -32,14 +32,14 @@ from include.person_sync.stages.baseline import (
     report_partition,
     sync_partition,
 )
-from include.person_sync.stages.context import context_from_environment
-from include.person_sync.stages.setup import run_setup
+from include.person_sync.run.context import context_from_environment
+from include.person_sync.setup import run_setup
 from tests.benchmarks.state import database, timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 TARGET_S_PER_PERSON = 15 * 60 / 240_000
 TARGET_FLOOR_S = 60.0

@@ -27,19 +27,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.marketo import MarketoClient
+from include.person_sync.audit import AuditRequest, compare_sides, open_audit, publish
+from include.person_sync.run.context import SyncContext, context_from_environment, marketo_limits
+from include.person_sync.run.request import RunRequest
+from include.person_sync.setup import run_setup
 from include.person_sync.stages.apply_dynamics import apply_dynamics
 from include.person_sync.stages.apply_marketo import apply_marketo
-from include.person_sync.stages.audit import AuditRequest, compare_sides, open_audit, publish
 from include.person_sync.stages.commit import commit
-from include.person_sync.stages.context import SyncContext, context_from_environment, marketo_limits
 from include.person_sync.stages.extract_dynamics import extract_dynamics
 from include.person_sync.stages.extract_marketo import extract_marketo
 from include.person_sync.stages.guard import guard
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.stages.reconcile import reconcile
 from include.person_sync.stages.report import report
-from include.person_sync.stages.request import RunRequest
-from include.person_sync.stages.setup import run_setup
 from include.sandbox import Sandbox
 from tests.benchmarks.state import database
 

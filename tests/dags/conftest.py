@@ -14,10 +14,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
 from airflow.dag_processing.dagbag import DagBag
 
-from include.person_sync.stages.context import context_from_environment
-from include.person_sync.stages.cycle import run_cycle
-from include.person_sync.stages.request import RunRequest
-from include.person_sync.stages.setup import run_setup
+from include.person_sync.run.context import context_from_environment
+from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.request import RunRequest
+from include.person_sync.setup import run_setup
 from include.person_sync.state import Store
 from include.sandbox import Sandbox
 from tools.processes import free_ports

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.person_sync.stages.context import context_from_environment
-from include.person_sync.stages.setup import run_setup
+from include.person_sync.run.context import context_from_environment
+from include.person_sync.setup import run_setup
 from include.sandbox import Seed
 
 from .conftest import states

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from include.person_sync.stages.context import context_from_environment
-from include.person_sync.stages.setup import run_setup
+from include.person_sync.run.context import context_from_environment
+from include.person_sync.setup import run_setup
 from include.sandbox import Sandbox
 
 PROJECT = Path(__file__).parents[2]

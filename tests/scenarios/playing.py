@@ -158,7 +158,7 @@ class _Player:
         return f"{letter['marketo_id']} / {letter['dynamics_id']}"
 
     def _require_left_out(self, content: list[str]) -> None:
-        from include.person_sync.stages.knowledge import load_knowledge
+        from include.person_sync.systems.schema import load_knowledge
 
         dropped = load_knowledge(self._stage.pairing.context()).dropped
         seen = {one.name for fields in dropped.values() for one in fields}

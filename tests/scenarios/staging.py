@@ -9,7 +9,7 @@ import yaml
 
 from include.person_sync.config.settings import DEFAULT_PATH
 from include.person_sync.core.fields import FieldType, Table
-from include.person_sync.stages.setup import run_setup
+from include.person_sync.setup import run_setup
 from include.sandbox.dataverse.schema.columns import Column, ColumnType, Option, Required
 from tests.integration.stages.conftest import Pairing
 from tests.scenarios.reading import ScenarioError

@@ -20,17 +20,17 @@ from include.person_sync.core.fields import Side, Table
 from include.person_sync.core.merge import merge
 from include.person_sync.core.plan import VALUE_COLUMNS, Plan, payloads
 from include.person_sync.core.values import MISSING, uniform_frame
-from include.person_sync.stages.extract_dynamics import rows_frame
-from include.person_sync.stages.knowledge import Knowledge, load_knowledge, mark_stale
-from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.remerge import DEFERRED, Remerged, remerge, wide
 from include.person_sync.state import RunStatus
+from include.person_sync.systems.lookups import LookupNames
+from include.person_sync.systems.rows import rows_frame
+from include.person_sync.systems.schema import Knowledge, load_knowledge, mark_stale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from include.person_sync.core.schema import EffectiveField
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
     from include.person_sync.state import StoredPlan
 
 log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from include.person_sync.core.fields import Blank, Rule
 from include.person_sync.core.values import MISSING, UNREADABLE
-from include.person_sync.stages.knowledge import MODIFIED
+from include.person_sync.systems.schema import MODIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 
 @dataclass

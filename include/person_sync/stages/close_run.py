@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
 

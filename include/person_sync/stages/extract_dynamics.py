@@ -16,22 +16,22 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from include.dynamics import FeedExpired
-from include.person_sync.core.values import UNREADABLE
-from include.person_sync.stages.fresh_knowledge import with_fresh_knowledge
+from include.person_sync.run.request import Mode, RunRequest
+from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.gaps import Gap, find_unseen, note_gap
-from include.person_sync.stages.knowledge import CONTROL_COLUMNS, TABLES, Knowledge
-from include.person_sync.stages.lookup_feed import LookupChanges, follow_lookups, pointing_rows
-from include.person_sync.stages.lookups import LookupNames
-from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.second_chances import rows_refused_before
-from include.person_sync.stages.staging import RunFolder, text_frame
 from include.person_sync.state import RunStatus
+from include.person_sync.systems.current_schema import with_fresh_knowledge
+from include.person_sync.systems.lookup_changes import LookupChanges, follow_lookups, pointing_rows
+from include.person_sync.systems.lookups import LookupNames
+from include.person_sync.systems.rows import rows_frame
+from include.person_sync.systems.schema import TABLES, Knowledge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from include.person_sync.core.fields import Table
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
 
@@ -257,17 +257,3 @@ def rows_left_over(ctx: SyncContext, table: Table) -> set[str]:
     frames = [ctx.store.links_to_recheck(), ctx.store.unsettled()]
     ids = pd.concat([one.loc[one["dynamics_table"] == table.value, "dynamics_id"] for one in frames]).dropna()
     return set(ids.unique())
-
-
-def rows_frame(rows: list[dict[str, Any]], knowledge: Knowledge, table: Table, names: LookupNames) -> pd.DataFrame:
-    """
-    Return raw rows as a text frame with id, version, columns and the names behind lookups; the last row per id counts.
-    """
-    key = f"{table.value}id"
-    columns = {key: "dynamics_id", "@odata.etag": "version", **{name: name for name in knowledge.columns[table]}}
-    frame = text_frame(rows, columns)
-    absent = set(knowledge.columns[table]) - set(CONTROL_COLUMNS[table]) - set(pd.DataFrame(rows).columns)
-    frame = frame.assign(**dict.fromkeys(absent, UNREADABLE))
-    frame["dynamics_id"] = frame["dynamics_id"].str.lower()
-    frame = frame.drop_duplicates("dynamics_id", keep="last", ignore_index=True)
-    return frame.assign(**names.resolve(frame, knowledge.lookups(table)))

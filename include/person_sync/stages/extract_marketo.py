@@ -25,20 +25,21 @@ from include.person_sync.core.resume import (
     choose_resume,
     is_beyond,
 )
+from include.person_sync.run.request import Mode, RunRequest
+from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.backlog import take_turns
-from include.person_sync.stages.fresh_knowledge import with_fresh_knowledge
 from include.person_sync.stages.gaps import MARKETO_SHRANK, Gap, is_suspicious, note_gap
-from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.second_chances import people_refused_before
-from include.person_sync.stages.staging import RunFolder, text_frame
 from include.person_sync.state import RunStatus
+from include.person_sync.systems.current_schema import with_fresh_knowledge
+from include.person_sync.systems.people import people_frame, person_columns, read_people
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from include.marketo import FeedPage
-    from include.person_sync.stages.context import SyncContext
-    from include.person_sync.stages.knowledge import Knowledge
+    from include.person_sync.run.context import SyncContext
+    from include.person_sync.systems.schema import Knowledge
 
 log = logging.getLogger(__name__)
 
@@ -290,37 +291,6 @@ def requested_people(ctx: SyncContext, knowledge: Knowledge) -> Iterator[list[di
     yield from read_people(ctx, knowledge, field, ["lead", "contact"], crowded=crowded)
     for wish in sorted(crowded):
         log.warning("marketo: too many people ask for a %s to be read at once; a baseline reads them all", wish)
-
-
-def read_people(
-    ctx: SyncContext,
-    knowledge: Knowledge,
-    filter_type: str,
-    values: list[Any],
-    *,
-    crowded: set[str] | None = None,
-) -> Iterator[list[dict[str, Any]]]:
-    """
-    Return pages of people by a searchable field, with every mapped and control field.
-
-    A value that too many have to be answered is added to `crowded`; without it the run fails.
-    """
-    if not values:
-        return iter(())
-    return ctx.marketo.leads_by(filter_type, values, person_columns(ctx, knowledge), crowded=crowded)
-
-
-def person_columns(ctx: SyncContext, knowledge: Knowledge) -> list[str]:
-    """Return the REST names read per person; id first."""
-    names = ctx.settings.custom_fields
-    control = [names.dynamics_id, names.dynamics_type, names.dynamics_is_deleted, names.sync_to_dynamics]
-    return ["id", *dict.fromkeys(["email", *knowledge.marketo_names, *control])]
-
-
-def people_frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    """Return people as a frame: `marketo_id` int64, one text column per REST name."""
-    frame = text_frame(rows, {name: name for name in columns}).rename(columns={"id": "marketo_id"})
-    return frame.astype({"marketo_id": "int64"})
 
 
 def stage_people(

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from include.person_sync.core.fields import Table
-    from include.person_sync.stages.context import SyncContext
-    from include.person_sync.stages.request import RunRequest
+    from include.person_sync.run.context import SyncContext
+    from include.person_sync.run.request import RunRequest
 
 log = logging.getLogger(__name__)
 

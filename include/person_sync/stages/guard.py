@@ -17,16 +17,16 @@ from include.person_sync.core.brakes import (
     tripped,
 )
 from include.person_sync.core.plan import Direction, Plan
+from include.person_sync.run.request import RunRequest
+from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.apply_marketo import BATCH
 from include.person_sync.stages.open_run import marketo_calls_today
-from include.person_sync.stages.request import RunRequest
-from include.person_sync.stages.staging import RunFolder
 from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
 

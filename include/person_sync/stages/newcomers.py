@@ -22,17 +22,17 @@ from include.person_sync.core.matching import (
     parse_request,
 )
 from include.person_sync.core.plan import Newcomer
-from include.person_sync.stages.extract_dynamics import rows_frame
-from include.person_sync.stages.extract_marketo import people_frame, person_columns, read_people
 from include.person_sync.stages.identity import blocked_rows
-from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.world import World, ids_by_table, is_alive, passes_filter
+from include.person_sync.systems.lookups import LookupNames
+from include.person_sync.systems.people import people_frame, person_columns, read_people
+from include.person_sync.systems.rows import rows_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from include.person_sync.stages.context import SyncContext
-    from include.person_sync.stages.knowledge import Knowledge
+    from include.person_sync.run.context import SyncContext
+    from include.person_sync.systems.schema import Knowledge
 
 PAIR_COLUMNS = [
     "link_id",

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 from include.errors import LeaseHeld, QuotaExhausted
 from include.person_sync.core.brakes import check_overrides
-from include.person_sync.stages.knowledge import load_knowledge
 from include.person_sync.state import RunStatus
+from include.person_sync.systems.schema import load_knowledge
 
 if TYPE_CHECKING:
-    from include.person_sync.stages.context import SyncContext
-    from include.person_sync.stages.request import RunRequest
+    from include.person_sync.run.context import SyncContext
+    from include.person_sync.run.request import RunRequest
 
 log = logging.getLogger(__name__)
 

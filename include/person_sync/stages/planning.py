@@ -18,7 +18,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from include.person_sync.stages.staging import RunFolder
+    from include.person_sync.run.staging import RunFolder
 
 PROBLEM_COLUMNS = [
     "link_id",

@@ -21,11 +21,12 @@ from include.person_sync.core.merge import merge
 from include.person_sync.core.plan import Newcomer, Plan, build_changes, payloads
 from include.person_sync.core.settle import settle
 from include.person_sync.core.values import MISSING, UNREADABLE, uniform_frame
+from include.person_sync.run.request import Mode, RunRequest
+from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.backfill import carry_empty_values, out_of_range
 from include.person_sync.stages.blocked_writes import blocked_writes, withheld
 from include.person_sync.stages.control import CONTROL_FIELDS, control_decisions, deletion_decisions
-from include.person_sync.stages.extract_dynamics import rows_frame, watermark_name
-from include.person_sync.stages.extract_marketo import people_frame, person_columns
+from include.person_sync.stages.extract_dynamics import watermark_name
 from include.person_sync.stages.field_states import (
     FIELDS,
     FieldStates,
@@ -34,11 +35,7 @@ from include.person_sync.stages.field_states import (
     next_states,
 )
 from include.person_sync.stages.former_links import former_link_ids
-from include.person_sync.stages.fresh_knowledge import KnowledgeOutdated, with_fresh_knowledge
-from include.person_sync.stages.hidden_columns import require_readable
 from include.person_sync.stages.identity import DELETED_IN_MARKETO, ORIGINATING_LEAD, Events, Identities, follow_events
-from include.person_sync.stages.knowledge import TABLES, Knowledge
-from include.person_sync.stages.lookups import LookupNames
 from include.person_sync.stages.newcomers import PAIR_COLUMNS, add_people, pair_newcomers
 from include.person_sync.stages.plan_parts import (
     about_pairs,
@@ -55,14 +52,18 @@ from include.person_sync.stages.planning import (
     no_moves,
     problem_fingerprints,
 )
-from include.person_sync.stages.request import Mode, RunRequest
 from include.person_sync.stages.sides import Sides, by_link, completed, moved_cells, spared_blanks
-from include.person_sync.stages.staging import RunFolder
 from include.person_sync.stages.world import World, passes_filter
 from include.person_sync.state import RunStatus
+from include.person_sync.systems.current_schema import KnowledgeOutdated, with_fresh_knowledge
+from include.person_sync.systems.hidden_columns import require_readable
+from include.person_sync.systems.lookups import LookupNames
+from include.person_sync.systems.people import people_frame, person_columns
+from include.person_sync.systems.rows import rows_frame
+from include.person_sync.systems.schema import TABLES, Knowledge
 
 if TYPE_CHECKING:
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
 

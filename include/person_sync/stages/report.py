@@ -13,16 +13,16 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.errors import LostAnswer, SyncError
-from include.person_sync.stages.dry_run import describe_plan, records
-from include.person_sync.stages.housekeeping import tidy_up
+from include.person_sync.present.plan import describe_plan, records
+from include.person_sync.run.housekeeping import tidy_up
+from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.open_run import note_calls
-from include.person_sync.stages.staging import RunFolder
 from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
 

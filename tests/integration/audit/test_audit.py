@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from include.errors import QuotaExhausted, SafetyStop
-from include.person_sync.stages.audit import AuditRequest, compare_sides, open_audit, publish, run_audit
-from include.person_sync.stages.audit.looking import Look, Observer
-from include.person_sync.stages.cycle import run_cycle
-from include.person_sync.stages.request import RunRequest
+from include.person_sync.audit import AuditRequest, compare_sides, open_audit, publish, run_audit
+from include.person_sync.audit.looking import Look, Observer
+from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.request import RunRequest
 from include.sandbox.dataverse.schema import Column, ColumnType, Option
 from include.sandbox.seed import Seed, plant
 from tests.integration.audit.conftest import found, frame, page_of

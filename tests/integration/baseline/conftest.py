@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.marketo import MarketoClient, MarketoLimits
-from include.person_sync.stages.baseline import BaselineRequest, run_baseline
-from include.person_sync.stages.context import bulk_settings
+from include.person_sync.baseline import BaselineRequest, run_baseline
+from include.person_sync.run.context import bulk_settings
 from include.sandbox import Sandbox, Seed
 from tests.integration.stages.conftest import Pairing, ShortWait
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
 
 SETTINGS = "baseline: {poll_s: 0.02, jobs: 10}\n"
 PEOPLE = 90

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.errors import SafetyStop
-from include.person_sync.stages.baseline import (
+from include.person_sync.baseline import (
     BaselineRequest,
     close_baseline,
     open_baseline,
@@ -17,7 +17,7 @@ from include.person_sync.stages.baseline import (
     read_marketo,
     sync_partition,
 )
-from include.person_sync.stages.baseline.run import run_baseline
+from include.person_sync.baseline.run import run_baseline
 
 from .conftest import SETTINGS
 

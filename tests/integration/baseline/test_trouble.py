@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.errors import ConfigError, QuotaExhausted, RetryableError
-from include.person_sync.stages.baseline import (
+from include.person_sync.baseline import (
     BaselineRequest,
     open_baseline,
     read_dynamics,
     read_marketo,
     run_baseline,
 )
-from include.person_sync.stages.baseline.progress import MARKETO, Progress
-from include.person_sync.stages.request import Mode
+from include.person_sync.baseline.progress import MARKETO, Progress
+from include.person_sync.run.request import Mode
 from tests.integration.stages.killing import Killed, Tripwire, dead_process
 
 if TYPE_CHECKING:

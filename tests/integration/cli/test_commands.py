@@ -128,7 +128,7 @@ def test_an_unexpected_error_tells_no_values(
     def fail(*_: object, **__: object) -> None:
         raise ValueError(address)
 
-    monkeypatch.setattr("include.person_sync.stages.cycle.run_cycle", fail)
+    monkeypatch.setattr("include.person_sync.run.cycle.run_cycle", fail)
     code, output = command("cycle", "--json")
 
     assert (code, as_json(output)["error"]["type"]) == (1, "ValueError")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.person_sync.stages.setup import SetupParts, SetupReport, parts_from_environment, run_setup
-from include.person_sync.stages.setup.provisioning import ensure_activity_type, ensure_fields, identity_fields
+from include.person_sync.setup import SetupParts, SetupReport, parts_from_environment, run_setup
+from include.person_sync.setup.provisioning import ensure_activity_type, ensure_fields, identity_fields
 from include.sandbox import Sandbox
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from include.errors import ConfigError
 from include.person_sync.core.fields import Table
-from include.person_sync.stages.setup import parts_from_environment, run_setup
+from include.person_sync.setup import parts_from_environment, run_setup
 from include.person_sync.state import Store
 from tests.integration.setup.conftest import assert_only_failure
 

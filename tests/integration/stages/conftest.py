@@ -11,15 +11,15 @@ import pytest
 
 from include.dynamics import DynamicsClient
 from include.marketo import MarketoClient
-from include.person_sync.stages.context import (
+from include.person_sync.run.context import (
     SyncContext,
     context_from_environment,
     dynamics_limits,
     marketo_limits,
 )
-from include.person_sync.stages.cycle import run_cycle
-from include.person_sync.stages.request import RunRequest
-from include.person_sync.stages.setup import run_setup
+from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.request import RunRequest
+from include.person_sync.setup import run_setup
 from include.sandbox import Sandbox
 
 if TYPE_CHECKING:

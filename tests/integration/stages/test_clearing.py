@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.errors import RetryableError
+from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.request import RunRequest
 from include.person_sync.stages.apply_dynamics import apply_dynamics
 from include.person_sync.stages.apply_marketo import apply_marketo
 from include.person_sync.stages.commit import commit
-from include.person_sync.stages.cycle import run_cycle
 from include.person_sync.stages.extract_dynamics import extract_dynamics
 from include.person_sync.stages.extract_marketo import extract_marketo
 from include.person_sync.stages.guard import guard
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.stages.reconcile import reconcile
 from include.person_sync.stages.report import report
-from include.person_sync.stages.request import RunRequest
 from tests.integration.stages.people import EXPECTED, Group
 
 if TYPE_CHECKING:
-    from include.person_sync.stages.context import SyncContext
+    from include.person_sync.run.context import SyncContext
     from include.person_sync.state import Store
     from tests.integration.stages.conftest import Pairing
 
@@ -97,7 +97,7 @@ def test_a_stage_run_again_after_the_commit_does_nothing(pairing: Pairing, stage
 
 def folder(context: SyncContext) -> str:
     """Return the name of the run's folder of staged files."""
-    from include.person_sync.stages.staging import RunFolder
+    from include.person_sync.run.staging import RunFolder
 
     return RunFolder(context.staging, RUN).name
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.person_sync.stages.context import LEASE
+from include.person_sync.run.context import LEASE
 from tests.integration.stages.killing import dead_process
 
 if TYPE_CHECKING:

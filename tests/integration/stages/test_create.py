@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.errors import ConfigError, LeaseHeld, SafetyStop
-from include.person_sync.stages.create import create_people
-from include.person_sync.stages.cycle import run_cycle
+from include.person_sync.run.create import create_people
+from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.request import RunRequest
 from include.person_sync.stages.extract_dynamics import extract_dynamics
 from include.person_sync.stages.extract_marketo import extract_marketo
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.stages.reconcile import reconcile
-from include.person_sync.stages.request import RunRequest
 from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:

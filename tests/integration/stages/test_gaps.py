@@ -9,8 +9,8 @@ import pytest
 
 from include.errors import SafetyStop
 from include.person_sync.core.resume import DENSE_WINDOW
-from include.person_sync.stages.cycle import run_cycle
-from include.person_sync.stages.request import RunRequest
+from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.request import RunRequest
 
 if TYPE_CHECKING:
     from tests.integration.stages.conftest import Pairing

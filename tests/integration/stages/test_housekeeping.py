@@ -6,9 +6,9 @@ import os
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from include.person_sync.stages.cycle import run_cycle
+from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.request import RunRequest
 from include.person_sync.stages.extract_marketo import extract_marketo
-from include.person_sync.stages.request import RunRequest
 
 if TYPE_CHECKING:
     from tests.integration.stages.conftest import Pairing

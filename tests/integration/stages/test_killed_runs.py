@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.person_sync.stages.cycle import run_cycle
-from include.person_sync.stages.request import RunRequest
+from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.request import RunRequest
 from include.sandbox import Sandbox
 from tests.integration.stages.conftest import Pairing
 from tests.integration.stages.killing import Killed, Tripwire, dead_process

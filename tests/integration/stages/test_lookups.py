@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from include.person_sync.core.fields import Table
-from include.person_sync.stages.extract_dynamics import rows_frame
-from include.person_sync.stages.knowledge import load_knowledge
-from include.person_sync.stages.lookups import LookupNames
+from include.person_sync.systems.lookups import LookupNames
+from include.person_sync.systems.rows import rows_frame
+from include.person_sync.systems.schema import load_knowledge
 
 if TYPE_CHECKING:
     import pytest

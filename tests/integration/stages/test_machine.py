@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
 from include.errors import SyncError
-from include.person_sync.stages.cycle import run_cycle
-from include.person_sync.stages.request import RunRequest
+from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.request import RunRequest
 from include.sandbox import Sandbox
 from tests.integration.stages.conftest import Pairing
 from tests.integration.stages.killing import Killed, Tripwire, dead_process

@@ -26,6 +26,6 @@ def side(**columns: list[str | None]) -> pd.DataFrame:
 
 def entries(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     """Return differences or findings, unexplained unless a row says otherwise."""
-    from include.person_sync.stages.audit.findings import typed
+    from include.person_sync.audit.findings import typed
 
     return typed(pd.DataFrame([{"explanation": "unexplained", **row} for row in rows], columns=columns), columns)

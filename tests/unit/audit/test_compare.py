@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from include.person_sync.audit.compare import CELL_COLUMNS, compare_pairs
 from include.person_sync.core.fields import Rule, Table
 from include.person_sync.core.values import MISSING, UNREADABLE
-from include.person_sync.stages.audit.compare import CELL_COLUMNS, compare_pairs
 from tests.unit.audit.build import field, side
 
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from include.person_sync.stages.audit.explain import Facts, explain_differences, explain_findings
-from include.person_sync.stages.audit.findings import DIFFERENCE_COLUMNS, FINDING_COLUMNS
-from include.person_sync.stages.audit.pending import Pending
+from include.person_sync.audit.explain import Facts, explain_differences, explain_findings
+from include.person_sync.audit.findings import DIFFERENCE_COLUMNS, FINDING_COLUMNS
+from include.person_sync.audit.pending import Pending
 from tests.unit.audit.build import entries
 
 LETTER = {

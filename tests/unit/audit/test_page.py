@@ -5,8 +5,8 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import Any
 
-from include.person_sync.stages.audit.page import build_page, percent
-from include.person_sync.stages.audit.text import audit_text
+from include.person_sync.present.audit_page import build_page, percent
+from include.person_sync.present.audit_text import audit_text
 
 EVIL = '<img src=x onerror="alert(1)">'
 VOID = {"meta", "br"}

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from include.person_sync.audit.compare import compare_pairs
+from include.person_sync.audit.examine import Examined, about_links
+from include.person_sync.audit.findings import DIFFERENCE_COLUMNS, FINDING_COLUMNS
+from include.person_sync.audit.looking import in_chunks
+from include.person_sync.audit.sweep import SeenLinks
+from include.person_sync.audit.tally import Tally, share
 from include.person_sync.core.fields import Rule, Table
-from include.person_sync.stages.audit.compare import compare_pairs
-from include.person_sync.stages.audit.examine import Examined, about_links
-from include.person_sync.stages.audit.findings import DIFFERENCE_COLUMNS, FINDING_COLUMNS
-from include.person_sync.stages.audit.looking import in_chunks
-from include.person_sync.stages.audit.sweep import SeenLinks
-from include.person_sync.stages.audit.tally import Tally, share
 from tests.unit.audit.build import entries, field, side
 
 FIELDS = [field("city"), field("state", Rule.DYNAMICS_TO_MARKETO)]

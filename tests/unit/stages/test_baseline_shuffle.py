@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from include.person_sync.baseline import shuffle
+from include.person_sync.baseline.shuffle import Dealer, partition_numbers
 from include.person_sync.core.values import UNREADABLE
-from include.person_sync.stages.baseline import shuffle
-from include.person_sync.stages.baseline.shuffle import Dealer, partition_numbers
-from include.person_sync.stages.staging import RunFolder
+from include.person_sync.run.staging import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path

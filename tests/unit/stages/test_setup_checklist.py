@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from include.errors import ConfigError, RetryableError
-from include.person_sync.stages.setup.checklist import Checklist, NotRunError
+from include.person_sync.setup.checklist import Checklist, NotRunError
 
 
 def _fail(error: Exception) -> str:

@@ -8,8 +8,8 @@ from include.errors import ConfigError
 from include.http import Response
 from include.person_sync.config.settings import CustomFields
 from include.person_sync.core.fields import Field, FieldMap, FieldType, Provision, Rule
-from include.person_sync.stages.setup.provisioning import identity_fields, optional_fields, refusal_type
-from include.person_sync.stages.setup.reach import api_answer
+from include.person_sync.setup.provisioning import identity_fields, optional_fields, refusal_type
+from include.person_sync.setup.reach import api_answer
 
 FAX = Field("no_fax", FieldType.BOOLEAN, "noFax", contact="donotfax", provision=Provision("No Fax", "boolean"))
 FAX_TOO = Field(

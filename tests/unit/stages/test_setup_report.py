@@ -8,7 +8,7 @@ import pytest
 
 from include.person_sync.core.fields import Field, FieldType, Rule, Table
 from include.person_sync.core.schema import DroppedField, DynamicsColumn, EffectiveField, MarketoColumn
-from include.person_sync.stages.setup.report import Check, SetupReport, TableFields
+from include.person_sync.setup.report import Check, SetupReport, TableFields
 
 PASSED = Check("marketo_host", passed=True, detail="answers over TLS.", remedy="not shown")
 FAILED = Check("dynamics_secret", passed=False, detail="wrong.", remedy="give another.")

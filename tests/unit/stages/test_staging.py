@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from include.person_sync.core.values import UNREADABLE
-from include.person_sync.stages.staging import RunFolder, text_frame
+from include.person_sync.run.staging import RunFolder
+from include.person_sync.systems.frames import text_frame
 
 
 def test_text_frame_keeps_null_apart_from_text_whatever_the_json_type():

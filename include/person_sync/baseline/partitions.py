@@ -1,0 +1,179 @@
+"""
+Step partition: deal everybody out so that whoever may belong together meets in one partition.
+
+Dynamics rows go by their e-mail address. A person that is linked to a row, or names one that may still get a person,
+goes where that row went; everybody else goes by address. To find the rows by id without holding all of them in memory,
+a narrow index of rows and the people concerned are first dealt out by row id and joined bucket by bucket.
+"""
+
+from __future__ import annotations
+
+import logging
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from include.person_sync.baseline.people import CREATED_AT
+from include.person_sync.baseline.progress import MARKETO, PARTITIONS, Progress, unchanged_knowledge
+from include.person_sync.baseline.read_dynamics import document_name
+from include.person_sync.baseline.read_marketo import BULK, people_parts
+from include.person_sync.baseline.shuffle import Dealer, hash_numbers, partition_numbers
+from include.person_sync.stages.newcomers import EMAIL_COLUMN, Newcomers, unlinked_rows
+from include.person_sync.stages.world import World, ids_by_table
+from include.person_sync.systems.schema import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from include.person_sync.baseline.progress import Opened
+    from include.person_sync.core.fields import Table
+    from include.person_sync.run.context import SyncContext
+
+log = logging.getLogger(__name__)
+
+CLAIM, IS_LINK, ROW_ID = "_claim", "_is_link", "dynamics_id"
+INDEX_COLUMNS = ["dynamics_id", "number", "is_free"]
+
+
+def partition(ctx: SyncContext, baseline_id: str) -> list[int]:
+    """
+    Write the partitions and return their numbers. May be repeated; once they are written they stay as they are.
+
+    Staged frames are those of any run, without duplicates of a later reading. Sends nothing.
+    """
+    progress = Progress(ctx, baseline_id)
+    document = progress.load(PARTITIONS)
+    if document is None:
+        opened = progress.opened()
+        unchanged_knowledge(ctx, opened)
+        document = Partitioning(ctx, progress, opened).write()
+        progress.save(document, PARTITIONS)
+    return list(range(int(document["count"])))
+
+
+class Partitioning:
+    """One baseline's dealing out."""
+
+    def __init__(self, ctx: SyncContext, progress: Progress, opened: Opened) -> None:
+        self._ctx = ctx
+        self._folder = progress.folder
+        self._marketo = progress.load(MARKETO) or {}
+        self._tables = {table: progress.load(document_name(table)) or {} for table in TABLES}
+        self.count = opened.request.partitions or self._suggested()
+        self._people = Dealer(self._folder, "people", self.count)
+        self._rows = {table: Dealer(self._folder, f"rows-{table.value}", self.count) for table in TABLES}
+        self._index = Dealer(self._folder, "index", self.count)
+        self._claims = Dealer(self._folder, "claims", self.count)
+
+    def _suggested(self) -> int:
+        """Return how many partitions keep each below the configured number of people on its larger side."""
+        rows = sum(self._folder.count_rows(document["parts"]) for document in self._tables.values())
+        people = sum(self._folder.count_rows(parts) for parts in people_parts(self._marketo))
+        return max(1, ceil(max(rows, people) / self._ctx.settings.baseline.partition_people))
+
+    def write(self) -> dict[str, Any]:
+        """Deal everybody out and return what the progress says of it."""
+        for table in TABLES:
+            for frame in self._table_frames(table):
+                self._deal_rows(table, frame)
+            self._rows[table].finish()
+        self._index.finish()
+        for frame in self._people_frames():
+            self._deal_people(frame)
+        self._claims.finish()
+        for bucket in range(self.count):
+            self._join(bucket)
+        self._people.finish()
+        manifest = {
+            "people": self._people.parts,
+            **{table.value: dealer.parts for table, dealer in self._rows.items()},
+        }
+        sizes = {"people": sum(self._people.rows.values())}
+        sizes |= {table.value: sum(dealer.rows.values()) for table, dealer in self._rows.items()}
+        log.info("dealt out to %d partitions: %s", self.count, sizes)
+        for dealer in (self._index, self._claims):
+            self._folder.discard(reference for parts in dealer.parts.values() for reference in parts)
+        return {"count": self.count, "manifest": self._folder.write_manifest("partitions", manifest), "sizes": sizes}
+
+    # rows
+
+    def _table_frames(self, table: Table) -> Iterator[pd.DataFrame]:
+        """Yield a table's parts; rows read again later are left out of what was read before."""
+        document = self._tables[table]
+        replaced = {row_id for reference in document["late"] for row_id in self._folder.read_column(reference, ROW_ID)}
+        for reference in document["parts"]:
+            frame = self._folder.read_frames([reference])
+            yield frame[~frame[ROW_ID].isin(replaced)]
+        for reference in document["late"]:
+            yield self._folder.read_frames([reference])
+
+    def _deal_rows(self, table: Table, frame: pd.DataFrame) -> None:
+        numbers = partition_numbers(frame[EMAIL_COLUMN], frame["dynamics_id"], self.count)
+        self._rows[table].deal(frame, numbers)
+        free = self._free_rows(table, frame)
+        index = pd.DataFrame({"dynamics_id": frame["dynamics_id"], "number": numbers}).assign(
+            is_free=frame["dynamics_id"].isin(free)
+        )
+        self._index.deal(index, hash_numbers(index["dynamics_id"], self.count))
+
+    def _free_rows(self, table: Table, frame: pd.DataFrame) -> set[str]:
+        """Return the rows that may get a person, by the very rule of any run."""
+        nothing = frame.iloc[:0].set_index("dynamics_id")
+        rows = dict.fromkeys(TABLES, nothing) | {table: frame.set_index("dynamics_id")}
+        world = World(pd.DataFrame(), rows)
+        links = self._ctx.store.load_links(dynamics_ids=ids_by_table(frame.assign(dynamics_table=table.value)))
+        return set(unlinked_rows(self._ctx, world, Newcomers(links))["dynamics_id"])
+
+    # people
+
+    def _people_frames(self) -> Iterator[pd.DataFrame]:
+        """
+        Yield the staged people; ranges of creation overlap by a second, and whoever is in that second comes once.
+        """
+        seen: set[int] = set()
+        for number, parts in enumerate(people_parts(self._marketo)):
+            boundary: set[int] = set()
+            for reference in parts:
+                frame = self._folder.read_frames([reference])
+                frame = frame[~frame["marketo_id"].isin(seen)]
+                if self._marketo["route"] == BULK:
+                    boundary |= set(self._near_the_end(frame, number))
+                yield frame.drop(columns=[CREATED_AT])
+            seen = boundary
+
+    def _near_the_end(self, frame: pd.DataFrame, number: int) -> list[int]:
+        """Return who was created in the last two seconds of a range."""
+        end = pd.Timestamp(self._marketo["windows"][number]["end"])
+        created = pd.to_datetime(frame[CREATED_AT], utc=True, format="ISO8601")
+        return [int(one) for one in frame.loc[created >= end - pd.Timedelta(seconds=2), "marketo_id"]]
+
+    def _deal_people(self, frame: pd.DataFrame) -> None:
+        """Deal out people without a row to meet; set the others aside by the id of that row."""
+        links = self._ctx.store.load_links(marketo_ids=[int(one) for one in frame["marketo_id"]])
+        linked = frame["marketo_id"].map(links.drop_duplicates("marketo_id").set_index("marketo_id")["dynamics_id"])
+        named = frame[self._ctx.settings.custom_fields.dynamics_id].str.strip().str.lower()
+        claim = linked.astype("str").fillna(named.mask(named == ""))
+        self._deal_by_address(frame[claim.isna()])
+        claiming = frame.copy()
+        claiming[CLAIM], claiming[IS_LINK] = claim, linked.notna()
+        claiming = claiming[claim.notna()]
+        self._claims.deal(claiming, hash_numbers(claiming[CLAIM], self.count))
+
+    def _deal_by_address(self, frame: pd.DataFrame) -> None:
+        self._people.deal(frame, partition_numbers(frame["email"], frame["marketo_id"], self.count))
+
+    def _join(self, bucket: int) -> None:
+        """Deal out the people set aside in a bucket: to their row where they may have it, else by address."""
+        claims = self._folder.read_frames(self._claims.parts.get(bucket, []))
+        if claims.empty:
+            return
+        index = self._folder.read_frames(self._index.parts.get(bucket, [])).reindex(columns=INDEX_COLUMNS)
+        index = index.drop_duplicates("dynamics_id", keep="last").set_index("dynamics_id")
+        number = claims[CLAIM].map(index["number"])
+        free = claims[CLAIM].map(index["is_free"]).eq(True)
+        goes_along = (number.notna() & (claims[IS_LINK] | free)).to_numpy(dtype=bool)
+        people = claims.drop(columns=[CLAIM, IS_LINK])
+        self._people.deal(people[goes_along], number[goes_along].to_numpy(dtype=np.int64))
+        self._deal_by_address(people[~goes_along])

@@ -1,0 +1,1 @@
+"""What people are shown: plans, history and reports, as text, JSON and HTML."""

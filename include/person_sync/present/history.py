@@ -1,0 +1,67 @@
+"""One person's history for people and programs: what was decided about each field, why, and what came of it."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from include.person_sync.core.values import MISSING, UNREADABLE
+from include.person_sync.present.plan import field_line, records
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import pandas as pd
+
+ARROWS = {"to_dynamics": "Marketo → Dynamics", "to_marketo": "Dynamics → Marketo", "none": "noted only"}
+SIDES = ("base", "marketo", "dynamics")
+MARKS = {MISSING: "missing", UNREADABLE: "unreadable"}
+
+
+def history_entries(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """
+    Return a history (see `Store.history`) as JSON, one entry per field, oldest first; `at` is ISO 8601 in UTC.
+
+    Where a side held no value for a special reason it is null, and `marks` says why: `missing` (no base yet) or
+    `unreadable`.
+    """
+    return [without_marks({**entry, "at": iso(entry["at"])}) for entry in records(frame)]
+
+
+def iso(moment: datetime | None) -> str | None:
+    """Return a time as ISO 8601."""
+    return None if moment is None else moment.isoformat()
+
+
+def without_marks(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry whose marks stand beside its values."""
+    marks = {side: MARKS[entry[side]] for side in SIDES if entry[side] in MARKS}
+    return {**entry, **dict.fromkeys(marks), "marks": marks} if marks else entry
+
+
+def history_text(entries: Sequence[Mapping[str, Any]]) -> str:
+    """Return history entries for a person at a terminal: a line per change, and one per field below it."""
+    if not entries:
+        return "no change on record"
+    lines = []
+    for _, group in groupby(entries, key=lambda one: (one["run_id"], one["at"], one["direction"], one["action"])):
+        change = list(group)
+        lines.append(change_line(change[0]))
+        lines += [field_line(one["field"], with_marks(one)) for one in change if one["field"] is not None]
+    return "\n".join(lines)
+
+
+def change_line(entry: Mapping[str, Any]) -> str:
+    """Return what was done, when, by which run, and what the vendor answered."""
+    at = (entry["at"] or "")[:19].replace("T", " ")
+    answer = " ".join(str(entry[name]) for name in ("code", "message") if entry[name])
+    request = f" (request {entry['request_id']})" if entry["request_id"] else ""
+    line = f"{at} UTC  {ARROWS.get(entry['direction'], entry['direction'])}  {entry['action']}: {entry['status']}"
+    return f"{line}{f' - {answer}' if answer else ''}{request}  run {entry['run_id']}"
+
+
+def with_marks(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an entry with its marks back in place, as `field_line` shows them."""
+    signs = {name: sign for sign, name in MARKS.items()}
+    return {**entry, **{side: signs[name] for side, name in entry.get("marks", {}).items()}}

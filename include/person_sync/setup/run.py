@@ -1,0 +1,92 @@
+"""Setup: provision what the sync needs in Marketo, and check everything it stands on."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from include.person_sync.run.context import SyncContext
+from include.person_sync.setup.checklist import Checklist
+from include.person_sync.setup.checks_dynamics import DynamicsChecks
+from include.person_sync.setup.checks_fields import FieldChecks
+from include.person_sync.setup.checks_local import check_local
+from include.person_sync.setup.checks_marketo import MarketoChecks
+from include.person_sync.setup.parts import SetupParts
+from include.person_sync.setup.provisioning import PERMANENT, optional_fields
+from include.person_sync.setup.report import SetupReport
+from include.person_sync.systems.schema import load_knowledge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["run_setup"]
+
+log = logging.getLogger(__name__)
+
+KNOWLEDGE = "schema_knowledge"
+
+
+def run_setup(
+    surroundings: SyncContext | SetupParts,
+    *,
+    provision: Sequence[str] | Literal["all"] = (),
+    check_only: bool = False,
+) -> SetupReport:
+    """
+    Return a report of every check, of what was provisioned, and of the fields that take part.
+
+    Writes the state tables, the four custom fields and the activity type in Marketo, and, for the map entries named in
+    `provision` (or all), their custom fields; those can never be deleted. Whatever exists is left alone, so it may be
+    repeated, and a second run makes nothing. When all is well the schema knowledge in the state database is renewed.
+    With `check_only` nothing is written anywhere.
+
+    A fault is a failed check and not an exception; the checks that need it are not run. Raises ConfigError, before
+    anything is written, for a name in `provision` that no custom field can be made for.
+    """
+    parts = SetupParts.of(surroundings) if isinstance(surroundings, SyncContext) else surroundings
+    if parts.settings is not None:
+        optional_fields(parts.settings.field_map, provision)
+    checklist = Checklist()
+    check_local(checklist, parts, check_only=check_only)
+    now = parts.context.now if parts.context is not None else _utc_now
+    marketo = MarketoChecks(checklist, parts, provision=provision, check_only=check_only, now=now)
+    marketo.run()
+    DynamicsChecks(checklist, parts).run()
+    fields = FieldChecks(checklist, parts)
+    fields.run()
+    if not check_only and parts.context is not None:
+        _renew_knowledge(checklist, parts.context)
+    return _logged(
+        SetupReport(
+            checks=checklist.checks,
+            provisioned=tuple(marketo.made),
+            warnings=(PERMANENT,) if any(one.startswith("field ") for one in marketo.made) else (),
+            fields=fields.fields,
+        )
+    )
+
+
+def _utc_now() -> datetime:
+    return datetime.now(tz=UTC)
+
+
+def _renew_knowledge(checklist: Checklist, context: SyncContext) -> None:
+    """Store the schemas, so that the next cycle starts from what was checked here."""
+    if any(check.passed is False for check in checklist.checks):
+        return
+
+    def renew() -> str:
+        load_knowledge(context, refresh=True)
+        return "both schemas are stored for the next cycles."
+
+    checklist.run(KNOWLEDGE, renew)
+
+
+def _logged(report: SetupReport) -> SetupReport:
+    for check in report.checks:
+        level = logging.WARNING if check.passed is False else logging.INFO
+        log.log(level, "%s: %s: %s %s", check.title, check.word, check.detail, check.remedy)
+    for one in report.provisioned:
+        log.info("made in Marketo: %s", one)
+    return report

@@ -1,7 +1,0 @@
-"""The audit: everything on both sides compared, reported, and repaired on request."""
-
-from include.person_sync.stages.audit.repair import repair
-from include.person_sync.stages.audit.run import run_audit
-from include.person_sync.stages.audit.steps import AuditRequest, compare_sides, open_audit, publish
-
-__all__ = ["AuditRequest", "compare_sides", "open_audit", "publish", "repair", "run_audit"]

@@ -1,0 +1,1 @@
+"""The two systems as frames: people, rows, what lookups point to, and their schemas."""

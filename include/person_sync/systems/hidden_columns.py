@@ -1,0 +1,86 @@
+"""
+Looking twice before an empty value of Dynamics empties one in Marketo.
+
+A column that is secured against the sync reads as null without a sign of it, and so do the values of a column that was
+made anew with another type. The schemas at hand may be a day old; one request tells whether the columns in question are
+still what they were. Source: Dataverse developer guide, "Column-level security".
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from include.errors import ConfigError
+from include.person_sync.core.fields import Table
+from include.person_sync.systems.current_schema import KnowledgeOutdated
+from include.person_sync.systems.schema import DOCUMENT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import pandas as pd
+
+    from include.dynamics import Column
+    from include.person_sync.core.schema import EffectiveField
+    from include.person_sync.run.context import SyncContext
+    from include.person_sync.systems.schema import Knowledge
+
+
+def require_readable(ctx: SyncContext, knowledge: Knowledge, decisions: pd.DataFrame, pairs: pd.DataFrame) -> None:
+    """
+    Raise KnowledgeOutdated when a value in Marketo is about to be emptied by a column that can't be read any more.
+
+    Sends a request per table concerned, and none when nothing is emptied.
+    """
+    known = pairs.loc[pairs["newcomer"].isna()].set_index("link_id")["dynamics_table"]
+    inward = (decisions["outcome"] == "to_marketo") | (decisions["winner"] == "dynamics")
+    emptied = decisions[inward & decisions["planned"].isna() & decisions["marketo"].notna()]
+    emptied = emptied[emptied["link_id"].isin(known.index)]
+    cells = set(zip(emptied["link_id"].map(known), emptied["field"], strict=True))
+    fields = [one for table in Table for one in knowledge.fields(table) if (table.value, one.name) in cells]
+    for table, wanted in columns_of(fields).items():
+        complaint = find_hidden(ctx, table, wanted)
+        if complaint:
+            raise KnowledgeOutdated(complaint)
+
+
+def columns_of(fields: Iterable[EffectiveField]) -> Mapping[str, Mapping[str, str | None]]:
+    """Return, per Dynamics table, the columns the fields are read from, with the type each is known by."""
+    found: dict[str, dict[str, str | None]] = defaultdict(dict)
+    for one in fields:
+        source = one.field.source(one.table)
+        if source is None:
+            continue
+        if source.lookup_table and source.lookup_column:
+            found[one.table.value].setdefault(source.attribute, None)
+            found[source.lookup_table][source.lookup_column] = one.dynamics.type
+        else:
+            found[one.table.value][source.attribute] = one.dynamics.type
+    return found
+
+
+def find_hidden(ctx: SyncContext, table: str, wanted: Mapping[str, str | None]) -> str | None:
+    """Return what is wrong with one of the columns, or None when all of them can be read as before."""
+    try:
+        now = {one.name: one for one in ctx.dynamics.columns(table, details=False)}
+    except ConfigError as error:
+        return f"table {table}: {error.message}"
+    for name, kind in wanted.items():
+        if name not in now:
+            return f"column {name} of {table} does not exist any more"
+        if kind is not None and now[name].type != kind:
+            return f"column {name} of {table} is of type {now[name].type} now"
+    secured = [now[name] for name in wanted if now[name].secured or not now[name].readable]
+    return next((f"column {one.name} of {table} can't be read any more" for one in unreadable(ctx, secured)), None)
+
+
+def unreadable(ctx: SyncContext, columns: list[Column]) -> list[Column]:
+    """Return the columns that the sync user may not read; asks for its rights when there is a secured one."""
+    if not columns:
+        return []
+    stored = ctx.store.document(DOCUMENT)
+    user = stored[0]["user_id"] if stored else ctx.dynamics.who_am_i().user_id
+    granted = ctx.dynamics.column_privileges(user) or {}
+    rights = {one.name: granted.get((one.metadata_id or "").lower()) for one in columns}
+    return [one for one in columns if not one.readable or not (right := rights[one.name]) or not right.read]
