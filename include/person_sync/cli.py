@@ -234,7 +234,7 @@ def moment(text: str) -> datetime:
 
 
 def context() -> SyncContext:
-    """Return the surroundings of a run, from the environment."""
+    """Return the context of a run, from the environment."""
     from include.person_sync.run.context import context_from_environment
 
     return context_from_environment(process=os.getpid())

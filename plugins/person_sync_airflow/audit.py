@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from person_sync_airflow.operator import SyncOperator, sync_run_id
 from person_sync_airflow.stages import noting_failure
-from person_sync_airflow.surroundings import SyncOperator, sync_run_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ class OpenAuditOperator(SyncOperator):
             overrides=tuple(self.override),
             origin={**origin, "dag_run": str(context["run_id"])},
         )
-        return open_audit(self.surroundings(), sync_run_id(context), request)
+        return open_audit(self.sync_context(), sync_run_id(context), request)
 
 
 class CompareSidesOperator(SyncOperator):
@@ -70,7 +70,7 @@ class CompareSidesOperator(SyncOperator):
         """Compare and return the manifest's reference."""
         from include.person_sync.audit import compare_sides
 
-        ctx, run_id = self.surroundings(), sync_run_id(context)
+        ctx, run_id = self.sync_context(), sync_run_id(context)
         with noting_failure(ctx, run_id, context):
             return compare_sides(ctx, run_id)
 
@@ -93,7 +93,7 @@ class PublishAuditOperator(SyncOperator):
         """Publish and return the summary."""
         from include.person_sync.audit import publish
 
-        ctx, run_id = self.surroundings(), sync_run_id(context)
+        ctx, run_id = self.sync_context(), sync_run_id(context)
         with noting_failure(ctx, run_id, context):
             summary = publish(ctx, run_id, self.compared)
         return {name: summary[name] for name in ("run_id", "counts", "reports", "api_calls")}
@@ -125,5 +125,5 @@ class RepairOperator(SyncOperator):
 
         from include.person_sync.audit import repair
 
-        runs = repair(self.surroundings(process=getpid()), sync_run_id(context), self.compared)
+        runs = repair(self.sync_context(process=getpid()), sync_run_id(context), self.compared)
         return [{name: one[name] for name in ("run_id", "status", "counts")} for one in runs]

@@ -13,8 +13,8 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import task_group
 
 from include.errors import ConfigError, QuotaExhausted
-from person_sync_airflow.surroundings import SyncOperator, sync_run_id
-from person_sync_airflow.wishes import origin_of
+from person_sync_airflow.operator import SyncOperator, sync_run_id
+from person_sync_airflow.run_params import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,7 +64,7 @@ class OpenBaselineOperator(SyncOperator):
         """Register the baseline, unless an earlier try has."""
         from include.person_sync.baseline import open_baseline
 
-        return open_baseline(self.surroundings(), sync_run_id(context), self._request(context))
+        return open_baseline(self.sync_context(), sync_run_id(context), self._request(context))
 
     def _request(self, context: Context) -> BaselineRequest:
         from include.person_sync.baseline import BaselineRequest
@@ -99,7 +99,7 @@ class ReadMarketoOperator(SyncOperator):
         from include.person_sync.baseline import read_marketo
 
         try:
-            waiting = read_marketo(self.surroundings(), sync_run_id(context))
+            waiting = read_marketo(self.sync_context(), sync_run_id(context))
         except QuotaExhausted as exhausted:
             self.log.warning("%s", exhausted)
             self.defer(trigger=DateTimeTrigger(moment=exhausted.resets_at), method_name="proceed")
@@ -137,7 +137,7 @@ class BaselineStepOperator(SyncOperator):
         """Call the step and return what it returns: partition numbers, a summary, or nothing."""
         from include.person_sync import baseline
 
-        return getattr(baseline, self.step)(self.surroundings(), sync_run_id(context))
+        return getattr(baseline, self.step)(self.sync_context(), sync_run_id(context))
 
 
 class SyncPartitionOperator(SyncOperator):
@@ -162,7 +162,7 @@ class SyncPartitionOperator(SyncOperator):
         """Work through the partition, or report on it; returns its run's summary."""
         from include.person_sync.baseline import report_partition, sync_partition
 
-        ctx, baseline_id, number = self.surroundings(), sync_run_id(context), int(self.number)
+        ctx, baseline_id, number = self.sync_context(), sync_run_id(context), int(self.number)
         if self.report:
             return report_partition(ctx, baseline_id, number)
         return sync_partition(ctx, baseline_id, number, wait_s=self.lease_wait_s)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from person_sync_airflow.surroundings import SyncOperator, sync_run_id
-from person_sync_airflow.wishes import origin_of
+from person_sync_airflow.operator import SyncOperator, sync_run_id
+from person_sync_airflow.run_params import origin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ class SyncPersonOperator(SyncOperator):
         # The time tells runs of one id apart: ids count up from 1 again when Airflow's old runs are cleaned away.
         stamp = f"{context['dag_run'].run_after:%Y%m%dT%H%M%S}"
         return create_people(
-            self.surroundings(process=os.getpid()),
+            self.sync_context(process=os.getpid()),
             [int(self.marketo_id)],
             table=str(self.table),
             owner=self.row_owner or None,

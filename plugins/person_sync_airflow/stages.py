@@ -1,5 +1,5 @@
 """
-One operator for all stages of the sync: it builds the run's surroundings from Airflow's connections and calls the
+One operator for all stages of the sync: it builds the run's context from Airflow's connections and calls the
 stage.
 
 Stages are named, not imported, so that parsing a DAG loads neither pandas nor a database driver.
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk.exceptions import AirflowSkipException
 
 from include.errors import ConfigError, RetryableError, SyncError
-from person_sync_airflow.surroundings import SyncOperator, sync_run_id
-from person_sync_airflow.wishes import Wishes, run_request
+from person_sync_airflow.operator import SyncOperator, sync_run_id
+from person_sync_airflow.run_params import RunParams, run_request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -112,13 +112,13 @@ class OpenRunOperator(SyncOperator):
         from include.person_sync.stages.open_run import open_run
 
         run_id = sync_run_id(context)
-        request = run_request(context, self._wishes())
-        ctx = self.surroundings()
+        request = run_request(context, self._params())
+        ctx = self.sync_context()
         with noting_failure(ctx, run_id, context):
             return open_run(ctx, run_id, request, wait_s=self.lease_wait_s)
 
-    def _wishes(self) -> Wishes:
-        return Wishes(
+    def _params(self) -> RunParams:
+        return RunParams(
             plan_only=self.plan_only,
             mode=self.mode,
             marketo_ids=self.marketo_ids,
@@ -150,7 +150,7 @@ class SyncStageOperator(SyncOperator):
     def execute(self, context: Context) -> Any:
         """Call the stage and return what it returns: a reference, counts, or nothing."""
         function = getattr(import_module(f"include.person_sync.stages.{self.stage}"), self.stage)
-        ctx, run_id = self.surroundings(), sync_run_id(context)
+        ctx, run_id = self.sync_context(), sync_run_id(context)
         with noting_failure(ctx, run_id, context):
             result = function(ctx, run_id, *self.references)
         if self.stage == "guard" and result is False:
@@ -173,7 +173,7 @@ class CloseRunOperator(SyncOperator):
         from include.person_sync.stages.close_run import close_run
 
         try:
-            close_run(self.surroundings(), sync_run_id(context))
+            close_run(self.sync_context(), sync_run_id(context))
         except SyncError as error:
             if isinstance(error, RetryableError) and context["ti"].try_number <= (self.retries or 0):
                 raise

@@ -80,7 +80,7 @@ def change_settings(environment: Mapping[str, str], **settings: Any) -> None:
 
 
 def context(environment: Mapping[str, str], url: str, folder: Path, partition_people: int) -> SyncContext:
-    """Return the surroundings of a baseline, set up."""
+    """Return the context of a baseline, set up."""
     config = folder / "person_sync.yaml"
     config.write_text(SETTINGS.format(partition_people=partition_people))
     known = {

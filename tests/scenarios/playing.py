@@ -158,9 +158,9 @@ class _Player:
         return f"{letter['marketo_id']} / {letter['dynamics_id']}"
 
     def _require_left_out(self, content: list[str]) -> None:
-        from include.person_sync.systems.schema import load_knowledge
+        from include.person_sync.systems.schema import load_schema
 
-        dropped = load_knowledge(self._stage.pairing.context()).dropped
+        dropped = load_schema(self._stage.pairing.context()).dropped
         seen = {one.name for fields in dropped.values() for one in fields}
         assert set(content) <= seen, f"left out: {sorted(seen)}"
 

@@ -28,7 +28,7 @@ from include.person_sync.stages.world import is_alive, passes_filter
 if TYPE_CHECKING:
     from include.person_sync.audit.looking import Look
     from include.person_sync.config.settings import Settings
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,12 @@ class Examined:
         return {*self.differences.loc[~meant, "dynamics_id"], *self.findings["dynamics_id"].dropna()}
 
 
-def examine(look: Look, knowledge: Knowledge, settings: Settings) -> Examined:
+def examine(look: Look, schema: ResolvedSchema, settings: Settings) -> Examined:
     """Return what a look shows, with the explanations that follow from the look itself. Pure."""
     here = look.links["dynamics_id"].isin(look.rows.index)
     known = look.links["marketo_id"].isin(look.people.index)
     pairs = look.links[here & known]
-    compared = compare_look(look, pairs, knowledge)
+    compared = compare_look(look, pairs, schema)
     rows, missing = place_rows(look, settings)
     names = settings.custom_fields
     identity = control_decisions(pairs, look.people, names, fulfilled=pd.Series(False, index=pairs.index))
@@ -81,9 +81,9 @@ def examine(look: Look, knowledge: Knowledge, settings: Settings) -> Examined:
     )
 
 
-def compare_look(look: Look, pairs: pd.DataFrame, knowledge: Knowledge) -> Comparison:
+def compare_look(look: Look, pairs: pd.DataFrame, schema: ResolvedSchema) -> Comparison:
     """Return the comparison of a look's complete pairs."""
-    fields = knowledge.fields(look.table)
+    fields = schema.fields(look.table)
     by_id = pairs.set_index("link_id")
     marketo = canonical_marketo(by_link(look.people, by_id["marketo_id"]), fields).values
     dynamics = canonical_dynamics(by_link(look.rows, by_id["dynamics_id"]), fields).values

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from include.person_sync.core.fields import Table
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,20 @@ class Look:
 class Observer:
     """Reads both systems and the state for a look; keeps the names behind lookups, and nothing of any person."""
 
-    def __init__(self, ctx: SyncContext, knowledge: Knowledge) -> None:
+    def __init__(self, ctx: SyncContext, schema: ResolvedSchema) -> None:
         self._ctx = ctx
-        self._knowledge = knowledge
+        self._schema = schema
         self._names = LookupNames(ctx)
 
     def chunks(self, table: Table) -> Iterator[pd.DataFrame]:
         """Yield all rows of a table as frames (index dynamics_id) of at most `chunk_people` rows."""
-        pages = self._ctx.dynamics.all_rows(table.value, self._knowledge.columns[table])
+        pages = self._ctx.dynamics.all_rows(table.value, self._schema.columns[table])
         for rows in in_chunks(pages, self._ctx.settings.chunk_people):
             yield self._frame(table, rows)
 
     def reread(self, table: Table, row_ids: Collection[str]) -> pd.DataFrame:
         """Return the rows that exist among some ids, as they are now."""
-        found = self._ctx.dynamics.rows_by_id(table.value, sorted(row_ids), self._knowledge.columns[table])
+        found = self._ctx.dynamics.rows_by_id(table.value, sorted(row_ids), self._schema.columns[table])
         return self._frame(table, found)
 
     def look(self, table: Table, rows: pd.DataFrame, row_ids: Collection[str]) -> Look:
@@ -75,7 +75,7 @@ class Observer:
         links = store.load_links(dynamics_ids={table.value: ids})
         unlinked = sorted(set(ids).difference(links["dynamics_id"]))
         closed = store.load_links(dynamics_ids={table.value: unlinked}, state="closed") if unlinked else links[:0]
-        fields = [one.name for one in self._knowledge.fields(table)]
+        fields = [one.name for one in self._schema.fields(table)]
         return Look(
             table=table,
             row_ids=frozenset(ids),
@@ -87,7 +87,7 @@ class Observer:
         )
 
     def _frame(self, table: Table, rows: list[dict[str, Any]]) -> pd.DataFrame:
-        return rows_frame(rows, self._knowledge, table, self._names).set_index("dynamics_id")
+        return rows_frame(rows, self._schema, table, self._names).set_index("dynamics_id")
 
     def _people(self, row_ids: list[str], links: pd.DataFrame) -> pd.DataFrame:
         """
@@ -101,8 +101,8 @@ class Observer:
         return merged(claimants, self._read("id", others.tolist()))
 
     def _read(self, filter_type: str, values: list[Any]) -> pd.DataFrame:
-        columns = person_columns(self._ctx, self._knowledge)
-        pages = [people_frame(page, columns) for page in read_people(self._ctx, self._knowledge, filter_type, values)]
+        columns = person_columns(self._ctx, self._schema)
+        pages = [people_frame(page, columns) for page in read_people(self._ctx, self._schema, filter_type, values)]
         people = pd.concat([people_frame([], columns), *pages], ignore_index=True)
         return people.drop_duplicates("marketo_id", keep="last").set_index("marketo_id")
 

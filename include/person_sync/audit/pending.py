@@ -14,7 +14,7 @@ from include.person_sync.systems.schema import TABLES
 if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +27,13 @@ class Pending:
     rows: set[str] = field(default_factory=set)
 
 
-def read_pending(ctx: SyncContext, knowledge: Knowledge) -> Pending:
+def read_pending(ctx: SyncContext, schema: ResolvedSchema) -> Pending:
     """
     Return what changed since the watermarks, by reading the feeds without moving them. Five calls when nothing did.
 
     A delta link that has expired tells nothing: the next cycle reads that table in full anyway.
     """
-    touched = people_since_watermark(ctx, knowledge)
+    touched = people_since_watermark(ctx, schema)
     pending = Pending(people=touched.ids | touched.deleted | set(touched.merged))
     watermarks = ctx.store.watermarks()
     for table in TABLES:

@@ -15,7 +15,7 @@ from include.person_sync.present.audit_page import build_page
 from include.person_sync.stages.apply_marketo import BATCH
 from include.person_sync.stages.open_run import marketo_calls_today, next_reset, note_calls, prepare
 from include.person_sync.state import RunStatus
-from include.person_sync.systems.schema import load_knowledge
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
     from include.person_sync.run.context import SyncContext
@@ -28,7 +28,7 @@ KIND = "audit"
 @dataclass(frozen=True)
 class AuditRequest:
     """
-    One audit's wishes; stored with the run. `sample`: most entries the report shows per kind of finding and per field.
+    One audit's request; stored with the run. `sample`: most entries the report shows per kind of finding and per field.
     `overrides` lift brakes of the repair, by name.
     """
 
@@ -79,7 +79,7 @@ def compare_sides(ctx: SyncContext, run_id: str) -> str:
     folder = report_folder(ctx, run_id)
     folder.remove()
     started = ctx.now()
-    sweep = Sweep(ctx, load_knowledge(ctx), folder, Tally(request.sample))
+    sweep = Sweep(ctx, load_schema(ctx), folder, Tally(request.sample))
     sweep.run()
     moments = {"started_at": started.isoformat(), "finished_at": ctx.now().isoformat()}
     found = sweep.manifest()

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
     from include.person_sync.run.context import SyncContext
     from include.person_sync.run.staging import RunFolder
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class Sweep:
     """One pass over everything; what it finds goes to files and to the tally."""
 
     ctx: SyncContext
-    knowledge: Knowledge
+    schema: ResolvedSchema
     folder: RunFolder
     tally: Tally
     files: dict[str, list[str]] = field(default_factory=lambda: {"differences": [], "findings": []})
@@ -70,7 +70,7 @@ class Sweep:
         """Look at all rows, then at links whose row did not show up, then at requests."""
         highest = self.ctx.store.highest_link_id()
         seen = SeenLinks(highest)
-        observer = Observer(self.ctx, self.knowledge)
+        observer = Observer(self.ctx, self.schema)
         for table in TABLES:
             for rows in observer.chunks(table):
                 for examined in self._chunk(observer, table, rows):
@@ -84,12 +84,12 @@ class Sweep:
     def _chunk(self, observer: Observer, table: Table, rows: pd.DataFrame) -> Iterator[Examined]:
         """Yield what a chunk shows: the calm part as first seen, the doubtful one as seen again."""
         look = observer.look(table, rows, rows.index)
-        first = examine(look, self.knowledge, self.ctx.settings)
+        first = examine(look, self.schema, self.ctx.settings)
         doubtful = first.doubtful()
         if not doubtful:
             yield first
             return
-        yield examine(look.without(doubtful), self.knowledge, self.ctx.settings)
+        yield examine(look.without(doubtful), self.schema, self.ctx.settings)
         del look, first
         yield self._look_again(observer, table, doubtful)
 
@@ -98,8 +98,8 @@ class Sweep:
         for _ in range(LOOKS):
             before = self.ctx.store.watermarks()
             look = observer.look(table, observer.reread(table, row_ids), row_ids)
-            seen = examine(look, self.knowledge, self.ctx.settings)
-            pending = read_pending(self.ctx, self.knowledge) if seen.doubtful() else Pending()
+            seen = examine(look, self.schema, self.ctx.settings)
+            pending = read_pending(self.ctx, self.schema) if seen.doubtful() else Pending()
             if self.ctx.store.watermarks() == before:
                 break
         people = {*look.links["marketo_id"], *seen.findings["marketo_id"].dropna()}
@@ -126,11 +126,11 @@ class Sweep:
     def _requests(self) -> None:
         """Look for people who are asked for and have no row."""
         wish = self.ctx.settings.custom_fields.sync_to_dynamics
-        for page in requested_people(self.ctx, self.knowledge):
+        for page in requested_people(self.ctx, self.schema):
             people = [int(row["id"]) for row in page if isinstance(parse_request(str(row[wish])), CreateRequest)]
             unlinked = self._unlinked(people)
             if unlinked:
-                pending = read_pending(self.ctx, self.knowledge)
+                pending = read_pending(self.ctx, self.schema)
                 still = self._unlinked(unlinked)
                 found = findings_frame(pd.DataFrame({"marketo_id": still}), Kind.REQUEST_WITHOUT_ROW)
                 self._keep_findings(explain_findings(found, gather_facts(self.ctx, pending, still, [])))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from include.marketo import BulkJob
     from include.person_sync.baseline.progress import Progress
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -81,11 +81,11 @@ def plan_windows(ctx: SyncContext, since: datetime | None) -> list[dict[str, Any
 class BulkReading:
     """One baseline's extracts; `document` is its progress and is stored after every step."""
 
-    def __init__(self, ctx: SyncContext, knowledge: Knowledge, progress: Progress, document: dict[str, Any]) -> None:
+    def __init__(self, ctx: SyncContext, schema: ResolvedSchema, progress: Progress, document: dict[str, Any]) -> None:
         self._ctx = ctx
         self._progress = progress
         self._document = document
-        self._columns = columns_to_read(ctx, knowledge)
+        self._columns = columns_to_read(ctx, schema)
         self._bulk = ctx.marketo.bulk_leads
 
     def advance(self) -> Waiting | None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from include.person_sync.core.fields import Table
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Staged:
     rows: dict[Table, pd.DataFrame]
 
 
-def refreshed(ctx: SyncContext, knowledge: Knowledge, staged: Staged, since: datetime) -> Staged:
+def refreshed(ctx: SyncContext, schema: ResolvedSchema, staged: Staged, since: datetime) -> Staged:
     """
     Return the partition with everybody read again who was written since a moment; who is gone is left out.
 
@@ -55,12 +55,12 @@ def refreshed(ctx: SyncContext, knowledge: Knowledge, staged: Staged, since: dat
     born = unsettled[(unsettled["direction"] == "to_marketo") & (unsettled["action"] == "create")]
     names = sorted(set(born.loc[in_rows(born, staged), "dynamics_id"].dropna()))
     log.info("%d people were written since they were read; they are read again", len(mine))
-    people = read_again(ctx, knowledge, "id", ids)
-    people = pd.concat([people, read_again(ctx, knowledge, ctx.settings.custom_fields.dynamics_id, names)])
+    people = read_again(ctx, schema, "id", ids)
+    people = pd.concat([people, read_again(ctx, schema, ctx.settings.custom_fields.dynamics_id, names)])
     old = staged.people[~staged.people["marketo_id"].isin([*ids, *people["marketo_id"]])]
     return Staged(
         people=pd.concat([old, people.drop_duplicates("marketo_id")], ignore_index=True),
-        rows={table: rows_again(ctx, knowledge, table, staged.rows[table], mine) for table in TABLES},
+        rows={table: rows_again(ctx, schema, table, staged.rows[table], mine) for table in TABLES},
     )
 
 
@@ -72,20 +72,20 @@ def in_rows(pairs: pd.DataFrame, staged: Staged) -> pd.Series:
     return here
 
 
-def read_again(ctx: SyncContext, knowledge: Knowledge, filter_type: str, values: Iterable[int | str]) -> pd.DataFrame:
+def read_again(ctx: SyncContext, schema: ResolvedSchema, filter_type: str, values: Iterable[int | str]) -> pd.DataFrame:
     """Return people as they are now, as staged."""
-    columns = person_columns(ctx, knowledge)
-    rows = [row for page in read_people(ctx, knowledge, filter_type, list(values)) for row in page]
+    columns = person_columns(ctx, schema)
+    rows = [row for page in read_people(ctx, schema, filter_type, list(values)) for row in page]
     return people_frame(rows, columns)
 
 
 def rows_again(
-    ctx: SyncContext, knowledge: Knowledge, table: Table, rows: pd.DataFrame, pairs: pd.DataFrame
+    ctx: SyncContext, schema: ResolvedSchema, table: Table, rows: pd.DataFrame, pairs: pd.DataFrame
 ) -> pd.DataFrame:
     """Return a table's rows with those of `pairs` as they are now."""
     ids = sorted(set(pairs.loc[pairs["dynamics_table"] == table.value, "dynamics_id"].dropna()))
     if not ids:
         return rows
-    found = ctx.dynamics.rows_by_id(table.value, ids, knowledge.columns[table])
-    fresh = rows_frame(found, knowledge, table, LookupNames(ctx))
+    found = ctx.dynamics.rows_by_id(table.value, ids, schema.columns[table])
+    fresh = rows_frame(found, schema, table, LookupNames(ctx))
     return pd.concat([rows[~rows["dynamics_id"].isin(ids)], fresh], ignore_index=True)

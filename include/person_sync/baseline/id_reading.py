@@ -17,7 +17,7 @@ from include.person_sync.baseline.progress import MARKETO
 if TYPE_CHECKING:
     from include.person_sync.baseline.progress import Progress
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -41,9 +41,9 @@ def highest_known_id(ctx: SyncContext) -> int:
     return highest
 
 
-def read_by_id(ctx: SyncContext, knowledge: Knowledge, progress: Progress, document: dict[str, Any]) -> None:
+def read_by_id(ctx: SyncContext, schema: ResolvedSchema, progress: Progress, document: dict[str, Any]) -> None:
     """Stage everybody, block by block; `document` is the progress and is stored after every block."""
-    columns = columns_to_read(ctx, knowledge)
+    columns = columns_to_read(ctx, schema)
     if document["highest"] is None:
         document["highest"] = highest_known_id(ctx)
         progress.save(document, MARKETO)

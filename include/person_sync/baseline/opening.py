@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from include.person_sync.baseline.progress import Progress
 from include.person_sync.core.resume import FeedPosition
 from include.person_sync.stages.open_run import prepare
-from include.person_sync.systems.schema import load_knowledge
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
     from include.person_sync.baseline.request import BaselineRequest
@@ -34,7 +34,7 @@ def open_baseline(ctx: SyncContext, baseline_id: str, request: BaselineRequest) 
                 "started_at": now.isoformat(),
                 "links_before": ctx.store.count_links(),
                 "map_digest": ctx.settings.field_map.digest(),
-                "schema_digest": load_knowledge(ctx).digest,
+                "schema_digest": load_schema(ctx).digest,
                 "watermark": FeedPosition(since=now).as_json(),
             }
         )

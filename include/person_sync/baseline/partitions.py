@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from include.person_sync.baseline.people import CREATED_AT
-from include.person_sync.baseline.progress import MARKETO, PARTITIONS, Progress, unchanged_knowledge
+from include.person_sync.baseline.progress import MARKETO, PARTITIONS, Progress, unchanged_schema
 from include.person_sync.baseline.read_dynamics import document_name
 from include.person_sync.baseline.read_marketo import BULK, people_parts
 from include.person_sync.baseline.shuffle import Dealer, hash_numbers, partition_numbers
@@ -47,7 +47,7 @@ def partition(ctx: SyncContext, baseline_id: str) -> list[int]:
     document = progress.load(PARTITIONS)
     if document is None:
         opened = progress.opened()
-        unchanged_knowledge(ctx, opened)
+        unchanged_schema(ctx, opened)
         document = Partitioning(ctx, progress, opened).write()
         progress.save(document, PARTITIONS)
     return list(range(int(document["count"])))

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 CREATED_AT = "createdAt"
 
 
-def columns_to_read(ctx: SyncContext, knowledge: Knowledge) -> list[str]:
+def columns_to_read(ctx: SyncContext, schema: ResolvedSchema) -> list[str]:
     """Return the REST names read per person: those of any run, and the moment of creation."""
-    return list(dict.fromkeys([*person_columns(ctx, knowledge), CREATED_AT]))
+    return list(dict.fromkeys([*person_columns(ctx, schema), CREATED_AT]))
 
 
 def staged_people(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import ConfigError
 from include.person_sync.baseline.request import BaselineRequest
 from include.person_sync.run.staging import RunFolder
-from include.person_sync.systems.schema import Knowledge, load_knowledge
+from include.person_sync.systems.schema import ResolvedSchema, load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,15 +89,15 @@ class Progress:
         )
 
 
-def unchanged_knowledge(ctx: SyncContext, opened: Opened) -> Knowledge:
+def unchanged_schema(ctx: SyncContext, opened: Opened) -> ResolvedSchema:
     """Return what is known of the schemas. Raises ConfigError when it is no longer what the people were read with."""
-    knowledge = load_knowledge(ctx)
-    if knowledge.digest != opened.schema_digest:
+    schema = load_schema(ctx)
+    if schema.digest != opened.schema_digest:
         raise ConfigError(
             "The field map or a schema has changed since this baseline read the two systems.",
             remedy="start a new baseline; what this one has done so far stays valid.",
         )
-    return knowledge
+    return schema
 
 
 def run_id_of(baseline_id: str, number: int) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.dynamics import FeedExpired
-from include.person_sync.baseline.progress import Progress, unchanged_knowledge
+from include.person_sync.baseline.progress import Progress, unchanged_schema
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.rows import rows_frame
 from include.person_sync.systems.schema import TABLES
@@ -20,7 +20,7 @@ from include.person_sync.systems.schema import TABLES
 if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -39,18 +39,18 @@ def read_dynamics(ctx: SyncContext, baseline_id: str) -> None:
     Stage both tables. May be repeated; goes on behind the last page that was staged. Sends reads only.
     """
     progress = Progress(ctx, baseline_id)
-    knowledge = unchanged_knowledge(ctx, progress.opened())
+    schema = unchanged_schema(ctx, progress.opened())
     with progress.counting_calls(ctx, "dynamics"):
         for table in TABLES:
-            TableReading(ctx, knowledge, progress, table).complete()
+            TableReading(ctx, schema, progress, table).complete()
 
 
 class TableReading:
     """The reading of one table; its document is stored after every page."""
 
-    def __init__(self, ctx: SyncContext, knowledge: Knowledge, progress: Progress, table: Table) -> None:
+    def __init__(self, ctx: SyncContext, schema: ResolvedSchema, progress: Progress, table: Table) -> None:
         self._ctx = ctx
-        self._knowledge = knowledge
+        self._schema = schema
         self._progress = progress
         self._table = table
         self._name = document_name(table)
@@ -62,7 +62,7 @@ class TableReading:
             "started_at": self._ctx.now().isoformat(),
             "next_link": None,
             "delta_link": None,
-            "columns": list(self._knowledge.columns[self._table]),
+            "columns": list(self._schema.columns[self._table]),
             "parts": [],
             "late": None,
             "rows": 0,
@@ -90,7 +90,7 @@ class TableReading:
     def _follow(self, link: str | None) -> None:
         pages = self._ctx.dynamics.track_changes(
             self._table.value,
-            self._knowledge.columns[self._table],
+            self._schema.columns[self._table],
             delta_link=link,
             page_size=self._ctx.settings.dynamics.page_size,
         )
@@ -103,14 +103,14 @@ class TableReading:
     def _stage(self, rows: list[dict[str, Any]], name: str) -> str:
         if len(self._document["parts"]) % PAGES_PER_NAMES == 0:
             self._names = LookupNames(self._ctx)
-        frame = rows_frame(rows, self._knowledge, self._table, self._names)
+        frame = rows_frame(rows, self._schema, self._table, self._names)
         self._document["rows"] += len(frame)
         return self._progress.folder.write_frame(f"dynamics-{self._table.value}-{name}", frame)
 
     def _read_late(self) -> list[str]:
         """Stage the rows that were modified since reading began; they replace what the pages said."""
         start = datetime.fromisoformat(self._document["started_at"]) - CLOCK_MARGIN
-        columns = self._knowledge.columns[self._table]
+        columns = self._schema.columns[self._table]
         pages = self._ctx.dynamics.rows_modified_between(
             self._table.value, columns, start, self._ctx.now() + CLOCK_MARGIN
         )

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from include.marketo import BulkUnavailable
 from include.person_sync.baseline.bulk_reading import BulkReading, Waiting, plan_windows
 from include.person_sync.baseline.id_reading import read_by_id
-from include.person_sync.baseline.progress import MARKETO, Progress, unchanged_knowledge
+from include.person_sync.baseline.progress import MARKETO, Progress, unchanged_schema
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -32,23 +32,23 @@ def read_marketo(ctx: SyncContext, baseline_id: str) -> Waiting | None:
     """
     progress = Progress(ctx, baseline_id)
     opened = progress.opened()
-    knowledge = unchanged_knowledge(ctx, opened)
+    schema = unchanged_schema(ctx, opened)
     with progress.counting_calls(ctx, "marketo"):
         document = progress.load(MARKETO) or begin(ctx, progress, opened.request.since)
-        return None if document["done"] else go_on(ctx, knowledge, progress, document)
+        return None if document["done"] else go_on(ctx, schema, progress, document)
 
 
-def go_on(ctx: SyncContext, knowledge: Knowledge, progress: Progress, document: dict[str, Any]) -> Waiting | None:
+def go_on(ctx: SyncContext, schema: ResolvedSchema, progress: Progress, document: dict[str, Any]) -> Waiting | None:
     """Take the reading as far as it goes now; without bulk extract it begins anew by id."""
     waiting = None
     if document["route"] == BULK:
         try:
-            waiting = BulkReading(ctx, knowledge, progress, document).advance()
+            waiting = BulkReading(ctx, schema, progress, document).advance()
         except BulkUnavailable as error:
             log.warning("%s People are read by id instead.", error.message)
             document = by_id(progress)
     if document["route"] == BY_ID:
-        read_by_id(ctx, knowledge, progress, document)
+        read_by_id(ctx, schema, progress, document)
     if waiting is None:
         document["done"] = True
         progress.save(document, MARKETO)

@@ -12,7 +12,7 @@ from include.errors import ConfigError
 @dataclass(frozen=True)
 class BaselineRequest:
     """
-    One baseline's wishes; stored with it so that every step, in whichever process, reads the same.
+    One baseline's request; stored with it so that every step, in whichever process, reads the same.
 
     `partitions`: into how many the people are cut; None lets their number decide. `since` (aware UTC): nobody in
     Marketo was created before; None asks Marketo for its oldest person. `overrides` lifts brakes by name.

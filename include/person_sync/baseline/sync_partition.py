@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from include.person_sync.baseline.freshness import Staged, refreshed
-from include.person_sync.baseline.progress import KIND, PARTITIONS, Progress, run_id_of, unchanged_knowledge
+from include.person_sync.baseline.progress import KIND, PARTITIONS, Progress, run_id_of, unchanged_schema
 from include.person_sync.core.values import TEXT_DTYPE
 from include.person_sync.present.plan import describe_plan
 from include.person_sync.run.context import SyncContext
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from include.person_sync.baseline.progress import Opened
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ ENDED = {RunStatus.COMMITTED, RunStatus.DRY_RUN}
 
 @dataclass
 class PartitionContext(SyncContext):
-    """Surroundings whose count of calls begins with the partition, while clients and store are shared."""
+    """A context whose count of calls begins with the partition, while clients and store are shared."""
 
     calls_before: Mapping[str, int] = field(default_factory=dict)
 
@@ -52,8 +52,8 @@ class PartitionContext(SyncContext):
         return {system: calls - self.calls_before.get(system, 0) for system, calls in super().api_calls().items()}
 
 
-def surroundings_of_partition(ctx: SyncContext) -> SyncContext:
-    """Return the surroundings of one partition."""
+def partition_context(ctx: SyncContext) -> SyncContext:
+    """Return the context of one partition."""
     shared = {name: getattr(ctx, name) for name in ("store", "marketo", "dynamics")}
     own = PartitionContext(
         **{one.name: getattr(ctx, one.name) for one in fields(SyncContext)}, calls_before=ctx.api_calls()
@@ -78,7 +78,7 @@ def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: f
     if known is not None and known.status in ENDED:
         log.info("partition %d is done already", number)
         return summary_of(ctx, run_id)
-    own = surroundings_of_partition(ctx)
+    own = partition_context(ctx)
     try:
         return work_through(own, progress, opened, number, wait_s)
     except BaseException as error:
@@ -93,8 +93,8 @@ def work_through(ctx: SyncContext, progress: Progress, opened: Opened, number: i
     run_id, wish = run_id_of(progress.baseline_id, number), opened.request
     request = RunRequest(mode=Mode.BASELINE, dry_run=wish.dry_run, overrides=wish.overrides, origin=dict(wish.origin))
     open_run(ctx, run_id, request, kind=KIND, wait_s=wait_s)
-    knowledge = unchanged_knowledge(ctx, opened)
-    manifest = reconcile(ctx, run_id, *stage_partition(ctx, knowledge, progress, opened, number))
+    schema = unchanged_schema(ctx, opened)
+    manifest = reconcile(ctx, run_id, *stage_partition(ctx, schema, progress, opened, number))
     guard(ctx, run_id, manifest)
     if wish.dry_run:
         return {name: value for name, value in describe_plan(ctx, run_id, manifest).items() if name in SHOWN}
@@ -109,16 +109,16 @@ SHOWN = ("run_id", "status", "mode", "counts", "api_calls")
 
 def report_partition(ctx: SyncContext, baseline_id: str, number: int) -> dict[str, Any]:
     """Write the partition's refusals into Marketo's activity log; may be repeated."""
-    return report(surroundings_of_partition(ctx), run_id_of(baseline_id, number))
+    return report(partition_context(ctx), run_id_of(baseline_id, number))
 
 
 def stage_partition(
-    ctx: SyncContext, knowledge: Knowledge, progress: Progress, opened: Opened, number: int
+    ctx: SyncContext, schema: ResolvedSchema, progress: Progress, opened: Opened, number: int
 ) -> tuple[str, str]:
     """Stage the partition as an extract would, and return the references of its two manifests."""
     folder = RunFolder(ctx.staging, run_id_of(progress.baseline_id, number))
-    read = staged_partition(ctx, knowledge, progress, number)
-    now = refreshed(ctx, knowledge, read, opened.started_at)
+    read = staged_partition(ctx, schema, progress, number)
+    now = refreshed(ctx, schema, read, opened.started_at)
     marketo: dict[str, Any] = {
         "parts": [folder.write_frame("marketo", now.people)],
         "watermark": None,
@@ -148,16 +148,16 @@ def stage_partition(
     return folder.write_manifest("marketo", marketo), folder.write_manifest("dynamics", dynamics)
 
 
-def staged_partition(ctx: SyncContext, knowledge: Knowledge, progress: Progress, number: int) -> Staged:
+def staged_partition(ctx: SyncContext, schema: ResolvedSchema, progress: Progress, number: int) -> Staged:
     """Return what was dealt out to a partition, the last reading of each."""
     folder = progress.folder
     document = progress.load(PARTITIONS) or {}
     manifest = folder.read_manifest(document["manifest"])
-    nobody = people_frame([], person_columns(ctx, knowledge))
+    nobody = people_frame([], person_columns(ctx, schema))
     people = pd.concat([nobody, folder.read_frames(manifest["people"].get(str(number), []))])
     rows = {}
     for table in TABLES:
-        nothing = rows_frame([], knowledge, table, LookupNames(ctx))
+        nothing = rows_frame([], schema, table, LookupNames(ctx))
         found = pd.concat([nothing, folder.read_frames(manifest[table.value].get(str(number), []))])
         rows[table] = found.drop_duplicates("dynamics_id", keep="last", ignore_index=True)
     return Staged(people.drop_duplicates("marketo_id", keep="last", ignore_index=True), rows)

@@ -1,1 +1,1 @@
-"""What carries a run: its request, its surroundings, its staged files, and the stages in a row."""
+"""What carries a run: its request, its context, its staged files, and the stages in a row."""

@@ -34,7 +34,7 @@ LEASE = "person_sync"
 @dataclass
 class SyncContext:
     """
-    The surroundings of a run; built once per process and handed to each stage.
+    The context of a run; built once per process and handed to each stage.
 
     `staging` is any path object with the interface of `pathlib.Path` (a local folder, or an object store's path).
     `process` is the id of the process that lives as long as the run does, or None when the run's tasks are processes of

@@ -22,7 +22,7 @@ class Mode(StrEnum):
 @dataclass(frozen=True)
 class RunRequest:
     """
-    One run's wishes; stored with the run so that every stage, in whichever process, reads the same.
+    What a run was asked to do; stored with the run so that every stage, in whichever process, reads the same.
 
     `start` and `end` (aware UTC) bound a `window`. `marketo_ids` and `dynamics_ids` name people. `create_as` asks for
     the named Marketo people to be created in Dynamics (`lead` or `contact`, optionally ` owner=<e-mail>`), as if a
@@ -40,7 +40,7 @@ class RunRequest:
     origin: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Refuse wishes that contradict each other, naming the option."""
+        """Refuse requests that contradict each other, naming the option."""
         if self.mode is Mode.WINDOW and (self.start is None or self.end is None or self.start >= self.end):
             raise ConfigError(
                 "mode window needs a beginning before its end.",
@@ -56,7 +56,7 @@ class RunRequest:
             raise ConfigError(f"mode {self.mode} takes no ids.", remedy="set the mode to people, or leave the ids out.")
 
     @property
-    def wishes(self) -> dict[int, str]:
+    def create_requests(self) -> dict[int, str]:
         """What the run was asked to create: Marketo id → request text, as a campaign would have written it."""
         return dict.fromkeys(self.marketo_ids, self.create_as) if self.create_as else {}
 

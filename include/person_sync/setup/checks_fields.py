@@ -11,7 +11,7 @@ from include.person_sync.setup.checks_dynamics import APPLICATION_USER, table_ch
 from include.person_sync.setup.checks_local import SETTINGS
 from include.person_sync.setup.checks_marketo import CUSTOM_FIELDS
 from include.person_sync.setup.report import TableFields
-from include.person_sync.systems.schema import CONTROL_COLUMNS, build_knowledge, read_schemas
+from include.person_sync.systems.schema import CONTROL_COLUMNS, build_schema, read_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,8 +53,8 @@ class FieldChecks:
         """Pass as long as any field is left: one that can't take part is reported and left out."""
         context = self._context
         self._schemas = read_schemas(context)
-        knowledge = build_knowledge(context, self._schemas)
-        self.fields = {table: TableFields(knowledge.effective[table], knowledge.dropped[table]) for table in Table}
+        schema = build_schema(context, self._schemas)
+        self.fields = {table: TableFields(schema.effective[table], schema.dropped[table]) for table in Table}
         if not any(fields.effective for fields in self.fields.values()):
             raise ConfigError(
                 "None of the mapped fields can be synced.",

@@ -15,7 +15,7 @@ from include.person_sync.setup.checks_marketo import MarketoChecks
 from include.person_sync.setup.parts import SetupParts
 from include.person_sync.setup.provisioning import PERMANENT, optional_fields
 from include.person_sync.setup.report import SetupReport
-from include.person_sync.systems.schema import load_knowledge
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ KNOWLEDGE = "schema_knowledge"
 
 
 def run_setup(
-    surroundings: SyncContext | SetupParts,
+    context: SyncContext | SetupParts,
     *,
     provision: Sequence[str] | Literal["all"] = (),
     check_only: bool = False,
@@ -38,13 +38,13 @@ def run_setup(
 
     Writes the state tables, the four custom fields and the activity type in Marketo, and, for the map entries named in
     `provision` (or all), their custom fields; those can never be deleted. Whatever exists is left alone, so it may be
-    repeated, and a second run makes nothing. When all is well the schema knowledge in the state database is renewed.
+    repeated, and a second run makes nothing. When all is well the schema schema in the state database is renewed.
     With `check_only` nothing is written anywhere.
 
     A fault is a failed check and not an exception; the checks that need it are not run. Raises ConfigError, before
     anything is written, for a name in `provision` that no custom field can be made for.
     """
-    parts = SetupParts.of(surroundings) if isinstance(surroundings, SyncContext) else surroundings
+    parts = SetupParts.of(context) if isinstance(context, SyncContext) else context
     if parts.settings is not None:
         optional_fields(parts.settings.field_map, provision)
     checklist = Checklist()
@@ -77,7 +77,7 @@ def _renew_knowledge(checklist: Checklist, context: SyncContext) -> None:
         return
 
     def renew() -> str:
-        load_knowledge(context, refresh=True)
+        load_schema(context, refresh=True)
         return "both schemas are stored for the next cycles."
 
     checklist.run(KNOWLEDGE, renew)

@@ -24,7 +24,7 @@ from include.person_sync.stages.remerge import DEFERRED, Remerged, remerge, wide
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import Knowledge, load_knowledge, mark_stale
+from include.person_sync.systems.schema import ResolvedSchema, load_schema, mark_stale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,23 +61,23 @@ def apply_dynamics(ctx: SyncContext, run_id: str) -> None:
         log.info("run %s is %s already; nothing is written to Dynamics", run_id, run.status.value)
         return
     with ctx.lease(run_id):
-        knowledge = load_knowledge(ctx)
+        schema = load_schema(ctx)
         plan = ctx.store.load_plan(run_id, direction="to_dynamics", statuses=["planned", "unknown"])
         if plan.changes.empty:
             return
         ctx.store.update_run(run_id, status=RunStatus.APPLYING)
         values = plan.values.merge(plan.changes[["change_no", "link_id", "dynamics_table"]], on="change_no")
-        DynamicsWriter(ctx, run_id, knowledge).write(plan.changes, values)
-        take_over_defaults(ctx, run_id, knowledge)
+        DynamicsWriter(ctx, run_id, schema).write(plan.changes, values)
+        take_over_defaults(ctx, run_id, schema)
 
 
 class DynamicsWriter:
     """Writes changes of one run; holds what the rounds share."""
 
-    def __init__(self, ctx: SyncContext, run_id: str, knowledge: Knowledge) -> None:
+    def __init__(self, ctx: SyncContext, run_id: str, schema: ResolvedSchema) -> None:
         self._ctx = ctx
         self._run_id = run_id
-        self._knowledge = knowledge
+        self._schema = schema
         self._owners = OwnerIds(ctx)
 
     def write(self, changes: pd.DataFrame, values: pd.DataFrame) -> None:
@@ -141,20 +141,20 @@ class DynamicsWriter:
         return operations, changes
 
     def _bodies(self, changes: pd.DataFrame, values: pd.DataFrame) -> pd.Series:
-        return payloads(Plan(changes, values), self._knowledge.effective, Side.DYNAMICS).bodies
+        return payloads(Plan(changes, values), self._schema.effective, Side.DYNAMICS).bodies
 
     def _merge_again(self, moved: pd.DataFrame, values: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Read the moved rows and merge them again; return what is still to be written, with the new versions."""
         changes_left, values_left = [], []
         for table_name, changes in moved.groupby("dynamics_table"):
             table = Table(str(table_name))
-            rows = read_rows(self._ctx, self._knowledge, table, changes["dynamics_id"].tolist())
+            rows = read_rows(self._ctx, self._schema, table, changes["dynamics_id"].tolist())
             of_table = values[values["change_no"].isin(changes["change_no"])]
             by_link = changes.set_index("dynamics_id")["link_id"]
             found = rows[rows.index.isin(by_link.index)]
-            current = canonical_dynamics(found, self._knowledge.fields(table)).values
+            current = canonical_dynamics(found, self._schema.fields(table)).values
             current.index = pd.Index(by_link.loc[current.index], name="link_id")
-            verdict = remerge(of_table, current, self._knowledge.fields(table), table, Side.DYNAMICS)
+            verdict = remerge(of_table, current, self._schema.fields(table), table, Side.DYNAMICS)
             self._record(changes, verdict)
             left = changes[changes["change_no"].isin(verdict.write["change_no"])]
             changes_left.append(left.assign(if_match=left["dynamics_id"].map(found["version"]), action="update"))
@@ -178,13 +178,13 @@ class DynamicsWriter:
         self._ctx.store.record_outcomes(self._run_id, outcome)
 
 
-def read_rows(ctx: SyncContext, knowledge: Knowledge, table: Table, ids: list[str]) -> pd.DataFrame:
+def read_rows(ctx: SyncContext, schema: ResolvedSchema, table: Table, ids: list[str]) -> pd.DataFrame:
     """Return rows as they are now: index dynamics_id, text columns."""
-    rows = ctx.dynamics.rows_by_id(table.value, ids, knowledge.columns[table])
-    return rows_frame(rows, knowledge, table, LookupNames(ctx)).set_index("dynamics_id")
+    rows = ctx.dynamics.rows_by_id(table.value, ids, schema.columns[table])
+    return rows_frame(rows, schema, table, LookupNames(ctx)).set_index("dynamics_id")
 
 
-def take_over_defaults(ctx: SyncContext, run_id: str, knowledge: Knowledge) -> None:
+def take_over_defaults(ctx: SyncContext, run_id: str, schema: ResolvedSchema) -> None:
     """
     Read the rows this run created and add to the plan what Dynamics filled in by itself: defaults, states, computed
     values.
@@ -199,12 +199,12 @@ def take_over_defaults(ctx: SyncContext, run_id: str, knowledge: Knowledge) -> N
     answers = changes[changes["direction"] == "to_marketo"].set_index("link_id")["change_no"]
     for table_name, created in made.groupby("dynamics_table"):
         table = Table(str(table_name))
-        rows = read_rows(ctx, knowledge, table, created["dynamics_id"].tolist())
+        rows = read_rows(ctx, schema, table, created["dynamics_id"].tolist())
         version = created["dynamics_id"].map(rows["version"])
         ctx.store.record_outcomes(
             run_id, created[["change_no", "status", "request_id"]].assign(dynamics_version=version)
         )
-        found = default_values(plan, created, rows, knowledge.fields(table), table)
+        found = default_values(plan, created, rows, schema.fields(table), table)
         found = found.assign(change_no=found["link_id"].map(answers)).dropna(subset=["change_no"])
         ctx.store.add_values(run_id, found.astype({"change_no": "int64"})[list(VALUE_COLUMNS)])
 

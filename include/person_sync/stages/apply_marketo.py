@@ -23,7 +23,7 @@ from include.person_sync.stages.control import CONTROL_FIELDS, rest_names, wire_
 from include.person_sync.stages.remerge import remerge
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.people import people_frame
-from include.person_sync.systems.schema import Knowledge, load_knowledge, mark_stale
+from include.person_sync.systems.schema import ResolvedSchema, load_schema, mark_stale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def apply_marketo(ctx: SyncContext, run_id: str) -> None:
             return
         ctx.store.update_run(run_id, status=RunStatus.APPLYING)
         values = plan.values.merge(changes[["change_no", "link_id", "dynamics_table", "marketo_id"]], on="change_no")
-        writer = MarketoWriter(ctx, run_id, load_knowledge(ctx))
+        writer = MarketoWriter(ctx, run_id, load_schema(ctx))
         creates = changes["action"] == "create"
         for batch in batches(changes[~creates]):
             writer.update(batch, of(batch, values))
@@ -92,10 +92,10 @@ def of(batch: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
 class MarketoWriter:
     """Writes changes of one run, batch by batch."""
 
-    def __init__(self, ctx: SyncContext, run_id: str, knowledge: Knowledge) -> None:
+    def __init__(self, ctx: SyncContext, run_id: str, schema: ResolvedSchema) -> None:
         self._ctx = ctx
         self._run_id = run_id
-        self._knowledge = knowledge
+        self._schema = schema
         self._rest = rest_names(ctx.settings.custom_fields)
 
     def update(self, changes: pd.DataFrame, values: pd.DataFrame) -> None:
@@ -140,7 +140,7 @@ class MarketoWriter:
 
     def _read(self, changes: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
         """Return the people of a batch with just the columns about to be written: index marketo_id."""
-        names = {one.name: one.marketo.name for table in Table for one in self._knowledge.fields(table)} | self._rest
+        names = {one.name: one.marketo.name for table in Table for one in self._schema.fields(table)} | self._rest
         columns = ["id", *sorted({names[field] for field in values["field"].unique()})]
         rows = [
             row for page in self._ctx.marketo.leads_by("id", changes["marketo_id"].tolist(), columns) for row in page
@@ -155,7 +155,7 @@ class MarketoWriter:
         kept = [values[control]]
         for table_name, of_table in values[~control].groupby("dynamics_table"):
             table = Table(str(table_name))
-            fields = [one for one in self._knowledge.fields(table) if one.name in set(of_table["field"])]
+            fields = [one for one in self._schema.fields(table) if one.name in set(of_table["field"])]
             links = changes.loc[changes["dynamics_table"] == table_name].set_index("marketo_id")["link_id"]
             present = people[people.index.isin(links.index)]
             current = canonical_marketo(present, fields).values.set_axis(
@@ -172,7 +172,7 @@ class MarketoWriter:
     def _bodies(self, changes: pd.DataFrame, values: pd.DataFrame) -> pd.Series:
         """Return the record to send per change_no: mapped and control fields by REST name, and the key."""
         control = values["field"].isin(CONTROL_FIELDS)
-        mapped = payloads(Plan(changes, values[~control]), self._knowledge.effective, Side.MARKETO)
+        mapped = payloads(Plan(changes, values[~control]), self._schema.effective, Side.MARKETO)
         bodies: dict[int, dict[str, Any]] = {int(str(number)): body for number, body in mapped.bodies.items() if body}
         held = values[control]
         for number, field, planned in zip(held["change_no"], held["field"], held["planned"], strict=True):

@@ -25,7 +25,7 @@ from include.person_sync.stages.remerge import DEFERRED
 from include.person_sync.stages.second_chances import SCHEMAS, schemas_watermark
 from include.person_sync.state import Commit, RunStatus
 from include.person_sync.systems.lookup_changes import lookup_watermark
-from include.person_sync.systems.schema import TABLES, load_knowledge
+from include.person_sync.systems.schema import TABLES, load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +149,7 @@ def dead_letters(ctx: SyncContext, outcome: Outcome, files: PlanFiles) -> pd.Dat
     """
     Return this run's refusals as dead letters: by a vendor, by our own checks, and entries held for a person to choose.
     """
-    digest = load_knowledge(ctx).digest
+    digest = load_schema(ctx).digest
     refused = outcome.changes[outcome.changes["status"] == "refused"]
     values = outcome.values[outcome.values["change_no"].isin(refused["change_no"])]
     fingerprints = change_fingerprints(refused, values, digest)

@@ -21,11 +21,11 @@ from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.gaps import Gap, find_unseen, note_gap
 from include.person_sync.stages.second_chances import rows_refused_before
 from include.person_sync.state import RunStatus
-from include.person_sync.systems.current_schema import with_fresh_knowledge
+from include.person_sync.systems.current_schema import with_current_schema
 from include.person_sync.systems.lookup_changes import LookupChanges, follow_lookups, pointing_rows
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import TABLES, Knowledge
+from include.person_sync.systems.schema import TABLES, ResolvedSchema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,23 +80,23 @@ def extract_dynamics(ctx: SyncContext, run_id: str) -> str:
         return f"{RunFolder(ctx.staging, run_id).name}/dynamics.json"
     request = RunRequest.from_json(dict(run.params))
     folder = RunFolder(ctx.staging, run_id)
-    manifest = with_fresh_knowledge(ctx, lambda knowledge, _: stage_tables(ctx, request, knowledge, folder))
+    manifest = with_current_schema(ctx, lambda schema, _: stage_tables(ctx, request, schema, folder))
     manifest["api_calls"] = ctx.api_calls()["dynamics"]
     return folder.write_manifest("dynamics", manifest)
 
 
-def stage_tables(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, folder: RunFolder) -> dict[str, Any]:
+def stage_tables(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema, folder: RunFolder) -> dict[str, Any]:
     """Stage the rows of both tables and return the manifest's content."""
-    changes = follow_lookups(ctx, knowledge) if request.mode is Mode.INCREMENTAL else []
+    changes = follow_lookups(ctx, schema) if request.mode is Mode.INCREMENTAL else []
     names = LookupNames(ctx)
     for one in changes:
         names.know(one.table, one.columns, one.rows)
     lookups = {one.table: one.watermark for one in changes}
-    manifest: dict[str, Any] = {"tables": {}, "lookups": lookups, "fields": knowledge.names()}
-    manifest["digest"] = knowledge.digest
+    manifest: dict[str, Any] = {"tables": {}, "lookups": lookups, "fields": schema.names()}
+    manifest["digest"] = schema.digest
     manifest["gaps"] = [gap for one in changes for gap in one.gaps]
     for table in TABLES:
-        extract = extract_table(ctx, request, knowledge, table, folder, names, changes)
+        extract = extract_table(ctx, request, schema, table, folder, names, changes)
         manifest["tables"][table.value] = vars(extract)
         log.info(
             "dynamics %s: %d rows touched, %d deleted (feed %s)",
@@ -108,7 +108,7 @@ def stage_tables(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, fo
 def extract_table(
     ctx: SyncContext,
     request: RunRequest,
-    knowledge: Knowledge,
+    schema: ResolvedSchema,
     table: Table,
     folder: RunFolder,
     names: LookupNames,
@@ -123,10 +123,10 @@ def extract_table(
     waiting = ctx.store.backlog(watermark_name(table), ctx.settings.chunk_people) if limited else []
     extract.taken_up = waiting
     room = ctx.settings.chunk_people - len(waiting)
-    reread = must_read_again(knowledge, table, changes)
-    pages = pages_of(ctx, request, knowledge, table, extract, reread=reread)
+    reread = must_read_again(schema, table, changes)
+    pages = pages_of(ctx, request, schema, table, extract, reread=reread)
     seen: set[str] = set()
-    for number, rows in enumerate(chain(pages, pointing_rows(ctx, knowledge, table, changes))):
+    for number, rows in enumerate(chain(pages, pointing_rows(ctx, schema, table, changes))):
         extract.rows += len(rows)
         seen.update(str(row[f"{table.value}id"]).lower() for row in rows)
         if limited and len(rows) > room:
@@ -134,14 +134,14 @@ def extract_table(
             rows = rows[:room]
         room -= len(rows)
         if rows:
-            frame = rows_frame(rows, knowledge, table, names)
+            frame = rows_frame(rows, schema, table, names)
             extract.parts.append(folder.write_frame(f"dynamics-{table.value}-{number:04d}", frame))
-    again = rows_refused_before(ctx, knowledge, table) if limited else set()
+    again = rows_refused_before(ctx, schema, table) if limited else set()
     there = note_unseen(ctx, request, table, extract, seen) if limited else set()
     left_over = sorted({*rows_left_over(ctx, table), *waiting, *again, *there} - set(extract.deleted))
     if left_over:
-        rows = ctx.dynamics.rows_by_id(table.value, left_over, knowledge.columns[table])
-        frame = rows_frame(rows, knowledge, table, names)
+        rows = ctx.dynamics.rows_by_id(table.value, left_over, schema.columns[table])
+        frame = rows_frame(rows, schema, table, names)
         extract.rows += len(frame)
         extract.parts.append(folder.write_frame(f"dynamics-{table.value}-left-over", frame))
         # The feed may have expired before it told of a deletion; a row that may not be read is not shown either.
@@ -164,23 +164,23 @@ def note_unseen(
     return unseen.there
 
 
-def must_read_again(knowledge: Knowledge, table: Table, changes: Sequence[LookupChanges]) -> bool:
+def must_read_again(schema: ResolvedSchema, table: Table, changes: Sequence[LookupChanges]) -> bool:
     """Return whether a table behind the lookups of this one may have changed unseen: everybody is looked at then."""
     lost = {one.table for one in changes if one.resumed == EXPIRED}
-    return any(source.lookup_table in lost for source in knowledge.lookups(table).values())
+    return any(source.lookup_table in lost for source in schema.lookups(table).values())
 
 
 def pages_of(
     ctx: SyncContext,
     request: RunRequest,
-    knowledge: Knowledge,
+    schema: ResolvedSchema,
     table: Table,
     extract: TableExtract,
     *,
     reread: bool = False,
 ) -> Iterator[list[dict[str, Any]]]:
     """Return pages of raw rows for the request."""
-    columns = knowledge.columns[table]
+    columns = schema.columns[table]
     if request.mode is Mode.PEOPLE:
         ids = ids_asked_for(ctx, request, table)
         if ids:
@@ -188,11 +188,11 @@ def pages_of(
     elif request.mode is Mode.WINDOW and request.start and request.end:
         yield from ctx.dynamics.rows_modified_between(table.value, columns, request.start, request.end)
     else:
-        yield from tracked_pages(ctx, knowledge, table, extract, reread=reread)
+        yield from tracked_pages(ctx, schema, table, extract, reread=reread)
 
 
 def tracked_pages(
-    ctx: SyncContext, knowledge: Knowledge, table: Table, extract: TableExtract, *, reread: bool = False
+    ctx: SyncContext, schema: ResolvedSchema, table: Table, extract: TableExtract, *, reread: bool = False
 ) -> Iterator[list[dict[str, Any]]]:
     """
     Return the pages of change tracking since the stored delta link; note the next link and the deletions in `extract`.
@@ -200,7 +200,7 @@ def tracked_pages(
     The link carries its own `$select`: when columns are wanted now that it lacks, or a field has come that did not take
     part when the rows went by, the table is read in full once. A column or field less is no reason to.
     """
-    columns, fields = knowledge.columns[table], knowledge.names()[table.value]
+    columns, fields = schema.columns[table], schema.names()[table.value]
     stored = ctx.store.watermarks().get(watermark_name(table))
     if stored:
         extract.added = sorted(set(fields) - set(stored.get("fields", fields)))

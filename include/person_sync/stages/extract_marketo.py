@@ -31,7 +31,7 @@ from include.person_sync.stages.backlog import take_turns
 from include.person_sync.stages.gaps import MARKETO_SHRANK, Gap, is_suspicious, note_gap
 from include.person_sync.stages.second_chances import people_refused_before
 from include.person_sync.state import RunStatus
-from include.person_sync.systems.current_schema import with_fresh_knowledge
+from include.person_sync.systems.current_schema import with_current_schema
 from include.person_sync.systems.people import people_frame, person_columns, read_people
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from include.marketo import FeedPage
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -87,22 +87,22 @@ def extract_marketo(ctx: SyncContext, run_id: str) -> str:
         return f"{RunFolder(ctx.staging, run_id).name}/marketo.json"
     request = RunRequest.from_json(dict(run.params))
     folder = RunFolder(ctx.staging, run_id)
-    manifest = with_fresh_knowledge(ctx, lambda knowledge, _: stage_touched(ctx, request, knowledge, folder))
+    manifest = with_current_schema(ctx, lambda schema, _: stage_touched(ctx, request, schema, folder))
     return folder.write_manifest("marketo", manifest)
 
 
-def stage_touched(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, folder: RunFolder) -> dict[str, Any]:
+def stage_touched(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema, folder: RunFolder) -> dict[str, Any]:
     """Stage the people the request is about and return the manifest's content."""
-    touched = touched_people(ctx, request, knowledge)
+    touched = touched_people(ctx, request, schema)
     touched.ids -= touched.deleted | set(touched.merged)
     turn = take_turns(ctx, WATERMARK, map(str, sorted(touched.ids)), limited=request.mode is Mode.INCREMENTAL)
     left_over = people_left_over(ctx)
     if request.mode is Mode.INCREMENTAL:
-        left_over |= people_refused_before(ctx, knowledge)
+        left_over |= people_refused_before(ctx, schema)
     asked = sorted({*map(int, turn.now), *left_over} - touched.deleted - set(touched.merged))
-    parts = list(stage_people(ctx, knowledge, folder, "marketo", read_people(ctx, knowledge, "id", asked)))
+    parts = list(stage_people(ctx, schema, folder, "marketo", read_people(ctx, schema, "id", asked)))
     if touched.resumed == Resume.FIRST or touched.wants_requests:
-        parts += stage_people(ctx, knowledge, folder, "marketo-requests", requested_people(ctx, knowledge))
+        parts += stage_people(ctx, schema, folder, "marketo-requests", requested_people(ctx, schema))
     log.info(
         "marketo: %d people touched, %d deleted, %d merged (feeds %s)",
         len(touched.ids), len(touched.deleted), len(touched.merged), touched.resumed or request.mode,
@@ -114,8 +114,8 @@ def stage_touched(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, f
         "gaps": touched.gaps,
         "linked": touched.linked,
         "unseen": touched.unseen,
-        "fields": knowledge.names(),
-        "digest": knowledge.digest,
+        "fields": schema.names(),
+        "digest": schema.digest,
         "asked": asked,
         "backlog": {WATERMARK: turn.later},
         "taken_up": {WATERMARK: turn.waited},
@@ -126,20 +126,20 @@ def stage_touched(ctx: SyncContext, request: RunRequest, knowledge: Knowledge, f
     }
 
 
-def touched_people(ctx: SyncContext, request: RunRequest, knowledge: Knowledge) -> Touched:
+def touched_people(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema) -> Touched:
     """
     Return whom the request is about: the feeds' people since the watermark, those of a past window, or the ids given.
     """
     if request.mode is Mode.PEOPLE:
         return Touched(ids=set(request.marketo_ids))
     if request.mode is Mode.WINDOW and request.start and request.end:
-        return people_in_window(ctx, knowledge, request.start, request.end)
-    touched = people_since_watermark(ctx, knowledge)
+        return people_in_window(ctx, schema, request.start, request.end)
+    touched = people_since_watermark(ctx, schema)
     close_gaps(ctx, request, touched)
     return touched
 
 
-def people_since_watermark(ctx: SyncContext, knowledge: Knowledge) -> Touched:
+def people_since_watermark(ctx: SyncContext, schema: ResolvedSchema) -> Touched:
     """
     Read the three feeds from their watermark (see core.resume) and return what they told and the position reached.
     """
@@ -155,7 +155,7 @@ def people_since_watermark(ctx: SyncContext, knowledge: Knowledge) -> Touched:
         tokens = dict.fromkeys(FEEDS, ctx.marketo.paging_token(start.since - overlap))
     touched = Touched(resumed=resume.value, request_field=ctx.settings.custom_fields.sync_to_dynamics)
     try:
-        ends, rows = read_feeds(ctx, knowledge, tokens, touched, start.seen)
+        ends, rows = read_feeds(ctx, schema, tokens, touched, start.seen)
     except CallRefused as refusal:
         if resume is not Resume.CONTINUE:
             raise
@@ -163,7 +163,7 @@ def people_since_watermark(ctx: SyncContext, knowledge: Knowledge) -> Touched:
         touched = Touched(resumed=Resume.OVERLAP.value, gaps=touched.gaps)
         resume = Resume.OVERLAP
         tokens = dict.fromkeys(FEEDS, ctx.marketo.paging_token(start.since - overlap))
-        ends, rows = read_feeds(ctx, knowledge, tokens, touched, {})
+        ends, rows = read_feeds(ctx, schema, tokens, touched, {})
     touched.position = advance(
         start,
         rows=rows,
@@ -176,14 +176,14 @@ def people_since_watermark(ctx: SyncContext, knowledge: Knowledge) -> Touched:
 
 def read_feeds(
     ctx: SyncContext,
-    knowledge: Knowledge,
+    schema: ResolvedSchema,
     tokens: Mapping[str, str],
     touched: Touched,
     known: Mapping[str, datetime],
 ) -> tuple[dict[str, str], dict[str, datetime]]:
     """Read the feeds from their tokens into `touched`; return the tokens behind them and the dates of their rows."""
     rows: dict[str, datetime] = {}
-    ends = {feed: consume(pages, touched, rows, known=known) for feed, pages in feed_pages(ctx, knowledge, tokens)}
+    ends = {feed: consume(pages, touched, rows, known=known) for feed, pages in feed_pages(ctx, schema, tokens)}
     return ends, rows
 
 
@@ -208,23 +208,23 @@ def close_gaps(ctx: SyncContext, request: RunRequest, touched: Touched) -> None:
         touched.wants_requests = True
 
 
-def people_in_window(ctx: SyncContext, knowledge: Knowledge, start: datetime, end: datetime) -> Touched:
+def people_in_window(ctx: SyncContext, schema: ResolvedSchema, start: datetime, end: datetime) -> Touched:
     """Return everybody the feeds name between two moments; no watermark moves."""
     token = ctx.marketo.paging_token(start)
     touched = Touched()
-    for _, pages in feed_pages(ctx, knowledge, dict.fromkeys(FEEDS, token)):
+    for _, pages in feed_pages(ctx, schema, dict.fromkeys(FEEDS, token)):
         consume(pages, touched, {}, known={}, end=end)
     return touched
 
 
 def feed_pages(
-    ctx: SyncContext, knowledge: Knowledge, tokens: Mapping[str, str]
+    ctx: SyncContext, schema: ResolvedSchema, tokens: Mapping[str, str]
 ) -> Iterator[tuple[str, Iterator[FeedPage]]]:
     """
     Return each feed's pages from its token: changes of the mapped fields and requests, merges and scores, deletions.
     """
-    fields = [*knowledge.marketo_names, ctx.settings.custom_fields.sync_to_dynamics]
-    types = [MERGE_LEADS, CHANGE_SCORE] if knowledge.scores else [MERGE_LEADS]
+    fields = [*schema.marketo_names, ctx.settings.custom_fields.sync_to_dynamics]
+    types = [MERGE_LEADS, CHANGE_SCORE] if schema.scores else [MERGE_LEADS]
     yield CHANGES, ctx.marketo.lead_changes(tokens[CHANGES], fields)
     yield EVENTS, ctx.marketo.activities(tokens[EVENTS], types)
     yield DELETES, ctx.marketo.deleted_leads(tokens[DELETES])
@@ -284,20 +284,20 @@ def people_left_over(ctx: SyncContext) -> set[int]:
     return {int(one) for one in ids.unique()}
 
 
-def requested_people(ctx: SyncContext, knowledge: Knowledge) -> Iterator[list[dict[str, Any]]]:
+def requested_people(ctx: SyncContext, schema: ResolvedSchema) -> Iterator[list[dict[str, Any]]]:
     """Yield people who were asked for before the sync ever ran; the feeds would not tell of them."""
     crowded: set[str] = set()
     field = ctx.settings.custom_fields.sync_to_dynamics
-    yield from read_people(ctx, knowledge, field, ["lead", "contact"], crowded=crowded)
+    yield from read_people(ctx, schema, field, ["lead", "contact"], crowded=crowded)
     for wish in sorted(crowded):
         log.warning("marketo: too many people ask for a %s to be read at once; a baseline reads them all", wish)
 
 
 def stage_people(
-    ctx: SyncContext, knowledge: Knowledge, folder: RunFolder, name: str, pages: Iterator[list[dict[str, Any]]]
+    ctx: SyncContext, schema: ResolvedSchema, folder: RunFolder, name: str, pages: Iterator[list[dict[str, Any]]]
 ) -> Iterator[str]:
     """Write pages of people as Parquet parts of bounded size and return their references."""
-    columns = person_columns(ctx, knowledge)
+    columns = person_columns(ctx, schema)
     yield from stage_pages(folder, name, pages, lambda rows: people_frame(rows, columns))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from include.person_sync.core.fields import FieldMap, Table
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +48,14 @@ class FieldStates:
 
 
 def next_states(
-    states: FieldStates, knowledge: Knowledge, field_map: FieldMap, added: Mapping[str, Collection[str]]
+    states: FieldStates, schema: ResolvedSchema, field_map: FieldMap, added: Mapping[str, Collection[str]]
 ) -> FieldStates:
     """
     Return the states after a look at the schemas; logs what is isolated from now on, and what is being filled in.
 
     `added`: per table, fields that take part from this run on, while others did before.
     """
-    now = FieldStates(effective=knowledge.names())
+    now = FieldStates(effective=schema.names())
     for table in TABLES:
         name = table.value
         mapped = {one.name for one in field_map.for_table(table) if one.rule_for(table) is not Rule.OFF}
@@ -69,12 +69,12 @@ def next_states(
     return now
 
 
-def isolated_notes(states: FieldStates, knowledge: Knowledge) -> list[dict[str, str]]:
+def isolated_notes(states: FieldStates, schema: ResolvedSchema) -> list[dict[str, str]]:
     """Return what to tell of the isolated fields: name, table, reason and remedy."""
     return [
         {"field": one.name, "table": table.value, "reason": one.reason, "remedy": one.remedy}
         for table in TABLES
-        for one in knowledge.dropped[table]
+        for one in schema.dropped[table]
         if one.name in states.isolated.get(table.value, [])
     ]
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 PAIR_COLUMNS = [
     "link_id",
@@ -97,7 +97,7 @@ class Newcomers:
 
 def pair_newcomers(
     ctx: SyncContext,
-    knowledge: Knowledge,
+    schema: ResolvedSchema,
     world: World,
     links: pd.DataFrame,
     unsettled: pd.DataFrame,
@@ -114,9 +114,9 @@ def pair_newcomers(
     newcomers = Newcomers(links, barred)
     recover_creates(world, links, unsettled, newcomers)
     rows = unlinked_rows(ctx, world, newcomers)
-    pair_by_identity(ctx, knowledge, world, rows, newcomers)
-    pair_rows_by_email(ctx, knowledge, world, rows, newcomers)
-    pair_requests(ctx, knowledge, world, newcomers, wishes)
+    pair_by_identity(ctx, schema, world, rows, newcomers)
+    pair_rows_by_email(ctx, schema, world, rows, newcomers)
+    pair_requests(ctx, schema, world, newcomers, wishes)
     return newcomers
 
 
@@ -147,7 +147,7 @@ def unlinked_rows(ctx: SyncContext, world: World, newcomers: Newcomers) -> pd.Da
 
 
 def pair_by_identity(
-    ctx: SyncContext, knowledge: Knowledge, world: World, rows: pd.DataFrame, newcomers: Newcomers
+    ctx: SyncContext, schema: ResolvedSchema, world: World, rows: pd.DataFrame, newcomers: Newcomers
 ) -> None:
     """
     Pair rows with the people whose `dynamicsId` names them: links can be rebuilt from the systems alone.
@@ -156,7 +156,7 @@ def pair_by_identity(
     """
     name = ctx.settings.custom_fields.dynamics_id
     if not world.complete:
-        add_people(ctx, knowledge, world, name, rows["dynamics_id"].tolist())
+        add_people(ctx, schema, world, name, rows["dynamics_id"].tolist())
     people = unlinked_people(ctx, world, newcomers)
     claims = people.assign(dynamics_id=people[name].str.lower())[["marketo_id", "dynamics_id"]].dropna()
     claims = claims.merge(rows, on="dynamics_id")
@@ -173,7 +173,7 @@ def pair_by_identity(
 
 
 def pair_rows_by_email(
-    ctx: SyncContext, knowledge: Knowledge, world: World, rows: pd.DataFrame, newcomers: Newcomers
+    ctx: SyncContext, schema: ResolvedSchema, world: World, rows: pd.DataFrame, newcomers: Newcomers
 ) -> None:
     """
     Pair the remaining rows with unlinked people of the same e-mail, or have a person made for them, as the policy says.
@@ -186,7 +186,7 @@ def pair_rows_by_email(
         return
     people = pd.DataFrame({"marketo_id": pd.Series(dtype="int64"), "email": pd.Series(dtype="str")})
     if policy == "link":
-        add_people(ctx, knowledge, world, "email", world.unanswered(rows["email"], world.people["email"]))
+        add_people(ctx, schema, world, "email", world.unanswered(rows["email"], world.people["email"]))
         people = unlinked_people(ctx, world, newcomers)[["marketo_id", "email"]]
     crowded = world.is_crowded(rows["email"])
     held = rows[crowded].assign(message=MATCH_MESSAGES[MatchReason.SEVERAL_SHARE_EMAIL])
@@ -206,7 +206,7 @@ def take_matches(matched: pd.DataFrame, newcomers: Newcomers, *, none: Newcomer,
 
 def pair_requests(
     ctx: SyncContext,
-    knowledge: Knowledge,
+    schema: ResolvedSchema,
     world: World,
     newcomers: Newcomers,
     wishes: Mapping[int, str],
@@ -223,7 +223,7 @@ def pair_requests(
         message = "asked for in Marketo; the policy matching.to_dynamics is hold"
         newcomers.hold(people.assign(message=message), kind="ambiguous", code="HELD_BY_POLICY", direction="to_dynamics")
         return
-    rows = rows_for(ctx, knowledge, world, people["email"].dropna(), newcomers) if policy == "link" else empty_rows()
+    rows = rows_for(ctx, schema, world, people["email"].dropna(), newcomers) if policy == "link" else empty_rows()
     matched = match_by_email(rows.assign(asked=False), people[["marketo_id", "email"]])
     matched = matched.merge(
         people[["marketo_id", "table", "owner_email"]].astype({"marketo_id": "Int64"}), on="marketo_id"
@@ -290,26 +290,26 @@ def unlinked_people(ctx: SyncContext, world: World, newcomers: Newcomers) -> pd.
     return people[~people["marketo_id"].isin(taken)]
 
 
-def add_people(ctx: SyncContext, knowledge: Knowledge, world: World, filter_type: str, values: Iterable[str]) -> None:
+def add_people(ctx: SyncContext, schema: ResolvedSchema, world: World, filter_type: str, values: Iterable[str]) -> None:
     """Read people by a searchable field into `world`."""
-    columns = person_columns(ctx, knowledge)
+    columns = person_columns(ctx, schema)
     crowded: set[str] = set()
-    for page in read_people(ctx, knowledge, filter_type, list(values), crowded=crowded):
+    for page in read_people(ctx, schema, filter_type, list(values), crowded=crowded):
         if page:
             world.add_people(people_frame(page, columns))
     world.crowded |= {one.strip().casefold() for one in crowded}
 
 
 def rows_for(
-    ctx: SyncContext, knowledge: Knowledge, world: World, emails: pd.Series, newcomers: Newcomers
+    ctx: SyncContext, schema: ResolvedSchema, world: World, emails: pd.Series, newcomers: Newcomers
 ) -> pd.DataFrame:
     """Return unlinked living rows of both tables with one of the e-mails, reading them into `world`."""
     values = world.unanswered(emails, world.all_rows([EMAIL_COLUMN])[EMAIL_COLUMN])
     names = LookupNames(ctx)
     for table in world.rows if values else ():
-        rows = ctx.dynamics.rows_by_value(table.value, EMAIL_COLUMN, values, knowledge.columns[table])
+        rows = ctx.dynamics.rows_by_value(table.value, EMAIL_COLUMN, values, schema.columns[table])
         if rows:
-            world.add_rows(table, rows_frame(rows, knowledge, table, names))
+            world.add_rows(table, rows_frame(rows, schema, table, names))
     found = world.all_rows([EMAIL_COLUMN, "statecode", "merged"])
     found = found[is_alive(found) & found[EMAIL_COLUMN].notna()]
     links = ctx.store.load_links(dynamics_ids=ids_by_table(found))

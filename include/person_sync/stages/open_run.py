@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from include.errors import LeaseHeld, QuotaExhausted
 from include.person_sync.core.brakes import check_overrides
 from include.person_sync.state import RunStatus
-from include.person_sync.systems.schema import load_knowledge
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
     from include.person_sync.run.context import SyncContext
@@ -68,8 +68,8 @@ def wait_for_lease(ctx: SyncContext, run_id: str, wait_s: float) -> None:
 
 
 def prepare(ctx: SyncContext) -> None:
-    """Refresh schema knowledge when stale, and stop when the day's calls are used up."""
-    load_knowledge(ctx)
+    """Refresh schema schema when stale, and stop when the day's calls are used up."""
+    load_schema(ctx)
     used = marketo_calls_today(ctx)
     quota = ctx.settings.marketo.daily_quota
     if used >= quota:

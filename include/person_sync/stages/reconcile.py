@@ -55,12 +55,12 @@ from include.person_sync.stages.planning import (
 from include.person_sync.stages.sides import Sides, by_link, completed, moved_cells, spared_blanks
 from include.person_sync.stages.world import World, passes_filter
 from include.person_sync.state import RunStatus
-from include.person_sync.systems.current_schema import KnowledgeOutdated, with_fresh_knowledge
+from include.person_sync.systems.current_schema import SchemaOutdated, with_current_schema
 from include.person_sync.systems.hidden_columns import require_readable
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.people import people_frame, person_columns
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import TABLES, Knowledge
+from include.person_sync.systems.schema import TABLES, ResolvedSchema
 
 if TYPE_CHECKING:
     from include.person_sync.run.context import SyncContext
@@ -87,11 +87,11 @@ def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str
     sources = {"marketo": marketo, "dynamics": dynamics}
     manifests = {name: folder.read_manifest(reference) for name, reference in sources.items()}
 
-    def work(knowledge: Knowledge, may_refresh: bool) -> tuple[Reconciliation, Plan, PlanFiles]:  # noqa: FBT001
-        reconciliation = Reconciliation(ctx, knowledge, request, folder, manifests, may_refresh=may_refresh)
+    def work(schema: ResolvedSchema, may_refresh: bool) -> tuple[Reconciliation, Plan, PlanFiles]:  # noqa: FBT001
+        reconciliation = Reconciliation(ctx, schema, request, folder, manifests, may_refresh=may_refresh)
         return reconciliation, *reconciliation.plan()
 
-    reconciliation, plan, files = with_fresh_knowledge(ctx, work)
+    reconciliation, plan, files = with_current_schema(ctx, work)
     notes = reconciliation.notes()
     ctx.store.update_run(run_id, notes=notes)
     if not request.dry_run:
@@ -122,7 +122,7 @@ class Reconciliation:
     def __init__(
         self,
         ctx: SyncContext,
-        knowledge: Knowledge,
+        schema: ResolvedSchema,
         request: RunRequest,
         folder: RunFolder,
         manifests: dict[str, dict[str, Any]],
@@ -133,17 +133,17 @@ class Reconciliation:
         self._request = request
         self._manifests = manifests
         self._may_refresh = may_refresh
-        knowledge = knowledge.limited_to(*(one.get("fields") for one in manifests.values()))
-        self._knowledge = knowledge
-        self.schema_digest = knowledge.digest
+        schema = schema.limited_to(*(one.get("fields") for one in manifests.values()))
+        self._schema = schema
+        self.schema_digest = schema.digest
         self.states = next_states(
             FieldStates.from_json(ctx.store.watermarks().get(FIELDS)),
-            knowledge,
+            schema,
             ctx.settings.field_map,
             {name: one.get("added", []) for name, one in manifests["dynamics"]["tables"].items()},
         )
         self._unsettled = ctx.store.unsettled()
-        self._world = staged_world(ctx, knowledge, folder, manifests)
+        self._world = staged_world(ctx, schema, folder, manifests)
         self._touched = frozenset(self._world.people.index)
         self._retabled: set[int] = set()
         self._moves: list[pd.DataFrame] = []
@@ -162,11 +162,11 @@ class Reconciliation:
         self.closed, self.moved = identities.closed, sorted(identities.moved)
         newcomers = pair_newcomers(
             self._ctx,
-            self._knowledge,
+            self._schema,
             self._world,
             links,
             self._unsettled,
-            self._request.wishes,
+            self._request.create_requests,
             self._barred(identities),
         )
         twins = pd.DataFrame(identities.twins)
@@ -184,15 +184,15 @@ class Reconciliation:
         decisions = pd.concat([decisions, control, deletion_decisions(deleted, asking)], ignore_index=True)
         decisions, spared = self._spare_closed_rows(decisions, pairs)
         if self._may_refresh:
-            require_readable(self._ctx, self._knowledge, decisions, pairs)
+            require_readable(self._ctx, self._schema, decisions, pairs)
         concerned = pd.concat([pairs, deleted], ignore_index=True).rename(columns={"version": "dynamics_version"})
-        plan = with_owners(build_changes(decisions, concerned, self._knowledge.effective), pairs)
+        plan = with_owners(build_changes(decisions, concerned, self._schema.effective), pairs)
         plan = with_deletions(plan, self._to_delete(identities))
         plan, refused = self._checked(plan)
         problems = about_pairs(pd.concat([problems, refused], ignore_index=True), pairs)
         plan, problems, skipped = self._without_dead_letters(plan, problems)
         if self._may_refresh and problems["code"].isin(UNKNOWN_OPTION).any():
-            raise KnowledgeOutdated("a choice holds something that is none of the options known")
+            raise SchemaOutdated("a choice holds something that is none of the options known")
         plan, pairs = without_unborn(plan, pairs)
         skipped = {
             "to_dynamics": skipped["to_dynamics"] + self._already_synced(pairs),
@@ -204,7 +204,7 @@ class Reconciliation:
 
     def notes(self) -> dict[str, Any]:
         """Return what the run has to say beside its counts; backfills that end with it are taken out of `states`."""
-        isolated = isolated_notes(self.states, self._knowledge)
+        isolated = isolated_notes(self.states, self._schema)
         notes: dict[str, Any] = {"fields_isolated": isolated} if isolated else {}
         extracts = [*self._manifests.values(), *self._manifests["dynamics"]["tables"].values()]
         if gaps := [gap for one in extracts for gap in one.get("gaps", [])]:
@@ -273,7 +273,7 @@ class Reconciliation:
 
     def _edited(self, table: Table, links: pd.DataFrame) -> list[str]:
         """Return the rows of links that hold something else than the base."""
-        fields = self._knowledge.fields(table)
+        fields = self._schema.fields(table)
         rows = by_link(self._world.rows[table], links.set_index("link_id")["dynamics_id"])
         values = canonical_dynamics(rows, fields).values
         base = self._ctx.store.load_base([int(one) for one in rows.index], list(values.columns)).reindex(rows.index)
@@ -283,8 +283,8 @@ class Reconciliation:
 
     def _fetch_rows(self, table: Table, ids: list[str]) -> pd.DataFrame:
         """Read rows into the world and return the open links that point to them."""
-        found = self._ctx.dynamics.rows_by_id(table.value, ids, self._knowledge.columns[table])
-        self._world.add_rows(table, rows_frame(found, self._knowledge, table, LookupNames(self._ctx)))
+        found = self._ctx.dynamics.rows_by_id(table.value, ids, self._schema.columns[table])
+        self._world.add_rows(table, rows_frame(found, self._schema, table, LookupNames(self._ctx)))
         return self._ctx.store.load_links(dynamics_ids={table.value: ids})
 
     def _flagged(self, identities: Identities) -> pd.DataFrame:
@@ -331,7 +331,7 @@ class Reconciliation:
             unversioned = pairs["version"].isna() & has_person
             wanted = incomplete | pairs["is_filtered"] | pairs["link_id"].isin(self.moved)
             people = pairs.loc[here & ~has_person & wanted, "marketo_id"]
-            add_people(ctx, self._knowledge, world, "id", people.astype("str"))
+            add_people(ctx, self._schema, world, "id", people.astype("str"))
             ids = pairs.loc[here & ~has_row & (incomplete | unversioned), "dynamics_id"].tolist()
             if ids:
                 self._fetch_rows(table, ids)
@@ -350,7 +350,7 @@ class Reconciliation:
         """Return True per link and field that a backfill is not about: unchanged since its day, and untouched now."""
         untouched = pairs[~pairs["marketo_id"].isin(self._touched) & pairs["newcomer"].isna()]
         rows = by_link(self._world.rows[table], untouched.set_index("link_id")["dynamics_id"])
-        return out_of_range(rows, self._knowledge.fields(table), self.states.pending(table))
+        return out_of_range(rows, self._schema.fields(table), self.states.pending(table))
 
     def _filter(self, pairs: pd.DataFrame) -> tuple[list[int], list[int]]:
         """
@@ -373,7 +373,7 @@ class Reconciliation:
         decisions, problems = [], []
         for table in TABLES:
             of_table = pairs[pairs["dynamics_table"] == table.value]
-            fields = self._knowledge.fields(table)
+            fields = self._schema.fields(table)
             sides = self._sides(table, of_table)
             base = self._settled(sides, of_table)
             pending = [one for one in fields if one.name in self.states.pending(table)]
@@ -386,10 +386,10 @@ class Reconciliation:
 
     def _base(self, table: Table, pairs: pd.DataFrame) -> pd.DataFrame:
         """Return the base of pairs: index link_id, MISSING where there is none."""
-        names = [one.name for one in self._knowledge.fields(table)]
+        names = [one.name for one in self._schema.fields(table)]
         known = pairs.loc[pairs["newcomer"].isna(), "link_id"].tolist()
         base = self._ctx.store.load_base(known, names)
-        choices = [one.name for one in self._knowledge.fields(table) if one.dynamics.options]
+        choices = [one.name for one in self._schema.fields(table) if one.dynamics.options]
         base.loc[base.index.isin(self._retabled), choices] = MISSING
         index = pd.Index(pairs["link_id"], name="link_id")
         return pd.concat([base, uniform_frame(index.difference(base.index), names, MISSING)]).reindex(index)
@@ -398,7 +398,7 @@ class Reconciliation:
         """
         Return the table's three sides, aligned; an untouched side holds its base, a half yet to be made holds nothing.
         """
-        fields = self._knowledge.fields(table)
+        fields = self._schema.fields(table)
         names = [one.name for one in fields]
         base = self._base(table, pairs)
         people = by_link(self._world.people, pairs.set_index("link_id")["marketo_id"])
@@ -464,7 +464,7 @@ class Reconciliation:
         whole.
         """
         mapped = mapped_only(plan)
-        sides = [payloads(mapped, self._knowledge.effective, side) for side in Side]
+        sides = [payloads(mapped, self._schema.effective, side) for side in Side]
         bad = pd.concat([one.problems for one in sides], ignore_index=True)
         if bad.empty:
             return plan, pd.DataFrame(columns=PROBLEM_COLUMNS)
@@ -485,7 +485,7 @@ class Reconciliation:
         known = set(self._ctx.store.open_fingerprints())
         if not known or self._request.mode is Mode.PEOPLE:
             return plan, problems, skipped
-        digest = self._knowledge.digest
+        digest = self._schema.digest
         prints = change_fingerprints(plan.changes, plan.values, digest)["fingerprint"]
         again = set(prints.index[prints.isin(known)])
         repeated = pd.Series(problem_fingerprints(problems, digest), index=problems.index, dtype="str").isin(known)
@@ -501,22 +501,22 @@ class Reconciliation:
         name = self._ctx.settings.custom_fields.sync_to_dynamics
         people = self._world.people
         asking = people.index[people[name].notna()] if name in people else people.index[:0]
-        known = pairs[pairs["newcomer"].isna() & pairs["marketo_id"].isin({*asking, *self._request.wishes})]
+        known = pairs[pairs["newcomer"].isna() & pairs["marketo_id"].isin({*asking, *self._request.create_requests})]
         for person in known["marketo_id"]:
             log.info("person %s asks to be synced and is linked already; nothing to do", person)
         return len(known)
 
 
 def staged_world(
-    ctx: SyncContext, knowledge: Knowledge, folder: RunFolder, manifests: dict[str, dict[str, Any]]
+    ctx: SyncContext, schema: ResolvedSchema, folder: RunFolder, manifests: dict[str, dict[str, Any]]
 ) -> World:
     """Return what the extracts staged, keyed by id, the latest reading of each."""
-    nobody = people_frame([], person_columns(ctx, knowledge))
+    nobody = people_frame([], person_columns(ctx, schema))
     people = pd.concat([nobody, folder.read_frames(manifests["marketo"]["parts"])])
     complete = bool(manifests["marketo"].get("complete"))
     world = World(people.drop_duplicates("marketo_id", keep="last").set_index("marketo_id"), {}, complete=complete)
     for table in TABLES:
-        nothing = rows_frame([], knowledge, table, LookupNames(ctx))
+        nothing = rows_frame([], schema, table, LookupNames(ctx))
         rows = pd.concat([nothing, folder.read_frames(manifests["dynamics"]["tables"][table.value]["parts"])])
         world.rows[table] = rows.drop_duplicates("dynamics_id", keep="last").set_index("dynamics_id")
     return world

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from include.person_sync.core.fields import Table
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 SCHEMAS = "schemas"
 """The watermark that holds the digest of the schemas for which all refusals were looked at."""
@@ -24,26 +24,26 @@ SCHEMAS = "schemas"
 AGAIN = ("rejected", "invalid")
 
 
-def refused_before(ctx: SyncContext, knowledge: Knowledge) -> pd.DataFrame:
+def refused_before(ctx: SyncContext, schema: ResolvedSchema) -> pd.DataFrame:
     """
     Return the open refusals to look at again: none while the schemas are what they were. Columns as dead letters; at
     most as many as a run takes up people.
     """
     known = ctx.store.watermarks().get(SCHEMAS)
     letters = pd.DataFrame({"kind": [], "marketo_id": [], "dynamics_table": [], "dynamics_id": []})
-    if known is not None and known["digest"] != knowledge.digest:
+    if known is not None and known["digest"] != schema.digest:
         letters = ctx.store.dead_letters(limit=ctx.settings.chunk_people)
     return letters[letters["kind"].isin(AGAIN)]
 
 
-def people_refused_before(ctx: SyncContext, knowledge: Knowledge) -> set[int]:
+def people_refused_before(ctx: SyncContext, schema: ResolvedSchema) -> set[int]:
     """Return the Marketo ids of the refusals to look at again."""
-    return {int(one) for one in refused_before(ctx, knowledge)["marketo_id"].dropna()}
+    return {int(one) for one in refused_before(ctx, schema)["marketo_id"].dropna()}
 
 
-def rows_refused_before(ctx: SyncContext, knowledge: Knowledge, table: Table) -> set[str]:
+def rows_refused_before(ctx: SyncContext, schema: ResolvedSchema, table: Table) -> set[str]:
     """Return the row ids, in one table, of the refusals to look at again."""
-    letters = refused_before(ctx, knowledge)
+    letters = refused_before(ctx, schema)
     return set(letters.loc[letters["dynamics_table"] == table.value, "dynamics_id"].dropna())
 
 

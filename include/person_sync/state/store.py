@@ -137,7 +137,7 @@ class Store:
         with self._reading() as connection:
             return snapshots.load_base(connection, link_ids, fields)
 
-    # feeds and knowledge
+    # feeds and schema
 
     def backlog(self, source: str, limit: int) -> list[str]:
         """Return up to `limit` records of a source that wait for their turn, the longest waiting first."""

@@ -11,7 +11,7 @@ plan_change     what an attempt wants to do to a person on one side, and what be
 plan_value      the fields of a change with the three values the decision was made from; the field history
 dead_letter     a change refused for good, or a person no rule can place
 lease           who may write
-document        pieces of knowledge with their age (the schemas of both systems)
+document        pieces of schema with their age (the schemas of both systems)
 counter         the last number given out per kind of id
 ```
 

@@ -14,32 +14,32 @@ from typing import TYPE_CHECKING, TypeVar
 from include.dynamics import SchemaChanged
 from include.errors import SyncError
 from include.marketo import FieldNotFound
-from include.person_sync.systems.schema import load_knowledge
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 
-class KnowledgeOutdated(SyncError):
+class SchemaOutdated(SyncError):
     """What was read can't be explained by the schemas as they are known: read them again before deciding anything."""
 
 
-def with_fresh_knowledge(ctx: SyncContext, work: Callable[[Knowledge, bool], Result]) -> Result:
+def with_current_schema(ctx: SyncContext, work: Callable[[ResolvedSchema, bool], Result]) -> Result:
     """
     Return what `work` returns, starting it over with schemas just read when those at hand turn out to be outdated.
 
-    `work` gets the knowledge and whether it may still ask for newer one (by raising KnowledgeOutdated); it has to be
+    `work` gets the schema and whether it may still ask for newer one (by raising SchemaOutdated); it has to be
     safe to repeat. Raises what `work` raises the second time.
     """
     try:
-        return work(load_knowledge(ctx), True)
-    except (SchemaChanged, FieldNotFound, KnowledgeOutdated) as error:
+        return work(load_schema(ctx), True)
+    except (SchemaChanged, FieldNotFound, SchemaOutdated) as error:
         log.warning("the schemas have changed; they are read again: %s", error)
-    return work(load_knowledge(ctx, refresh=True), False)
+    return work(load_schema(ctx, refresh=True), False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from include.errors import ConfigError
 from include.person_sync.core.fields import Table
-from include.person_sync.systems.current_schema import KnowledgeOutdated
+from include.person_sync.systems.current_schema import SchemaOutdated
 from include.person_sync.systems.schema import DOCUMENT
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from include.dynamics import Column
     from include.person_sync.core.schema import EffectiveField
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 
-def require_readable(ctx: SyncContext, knowledge: Knowledge, decisions: pd.DataFrame, pairs: pd.DataFrame) -> None:
+def require_readable(ctx: SyncContext, schema: ResolvedSchema, decisions: pd.DataFrame, pairs: pd.DataFrame) -> None:
     """
-    Raise KnowledgeOutdated when a value in Marketo is about to be emptied by a column that can't be read any more.
+    Raise SchemaOutdated when a value in Marketo is about to be emptied by a column that can't be read any more.
 
     Sends a request per table concerned, and none when nothing is emptied.
     """
@@ -38,11 +38,11 @@ def require_readable(ctx: SyncContext, knowledge: Knowledge, decisions: pd.DataF
     emptied = decisions[inward & decisions["planned"].isna() & decisions["marketo"].notna()]
     emptied = emptied[emptied["link_id"].isin(known.index)]
     cells = set(zip(emptied["link_id"].map(known), emptied["field"], strict=True))
-    fields = [one for table in Table for one in knowledge.fields(table) if (table.value, one.name) in cells]
+    fields = [one for table in Table for one in schema.fields(table) if (table.value, one.name) in cells]
     for table, wanted in columns_of(fields).items():
         complaint = find_hidden(ctx, table, wanted)
         if complaint:
-            raise KnowledgeOutdated(complaint)
+            raise SchemaOutdated(complaint)
 
 
 def columns_of(fields: Iterable[EffectiveField]) -> Mapping[str, Mapping[str, str | None]]:

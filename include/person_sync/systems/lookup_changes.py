@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from include.dynamics import FeedExpired, SchemaChanged
 from include.errors import ConfigError
 from include.person_sync.stages.gaps import Gap, note_gap
-from include.person_sync.systems.schema import DOCUMENT, Knowledge
+from include.person_sync.systems.schema import DOCUMENT, ResolvedSchema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ class LookupChanges:
     gaps: list[dict[str, str]] = field(default_factory=list)
 
 
-def follow_lookups(ctx: SyncContext, knowledge: Knowledge) -> list[LookupChanges]:
+def follow_lookups(ctx: SyncContext, schema: ResolvedSchema) -> list[LookupChanges]:
     """
     Return what changed in the tables behind lookups since their delta links; one request per table when nothing did.
 
@@ -54,7 +54,7 @@ def follow_lookups(ctx: SyncContext, knowledge: Knowledge) -> list[LookupChanges
     tracking, or without the right to it, is asked again when the schemas are read again; until then its values are
     refreshed when the person changes.
     """
-    return [follow(ctx, table, columns) for table, columns in knowledge.lookup_columns().items()]
+    return [follow(ctx, table, columns) for table, columns in schema.lookup_columns().items()]
 
 
 def follow(ctx: SyncContext, table: str, columns: tuple[str, ...]) -> LookupChanges:
@@ -109,14 +109,14 @@ def pages(
 
 
 def pointing_rows(
-    ctx: SyncContext, knowledge: Knowledge, table: Table, changes: Sequence[LookupChanges]
+    ctx: SyncContext, schema: ResolvedSchema, table: Table, changes: Sequence[LookupChanges]
 ) -> Iterator[list[dict[str, Any]]]:
     """Yield pages of the persons of a table whose lookups point to a changed row."""
-    columns = {(source.lookup_table, source.column) for source in knowledge.lookups(table).values()}
+    columns = {(source.lookup_table, source.column) for source in schema.lookups(table).values()}
     for lookup_table, column in sorted(columns):
         ids = [str(row[f"{one.table}id"]) for one in changes if one.table == lookup_table for row in one.rows]
         if ids:
-            yield from ctx.dynamics.rows_by_lookup(table.value, column, ids, knowledge.columns[table])
+            yield from ctx.dynamics.rows_by_lookup(table.value, column, ids, schema.columns[table])
 
 
 def lookup_watermark(table: str) -> str:

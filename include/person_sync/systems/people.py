@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import Knowledge
+    from include.person_sync.systems.schema import ResolvedSchema
 
 
 def read_people(
     ctx: SyncContext,
-    knowledge: Knowledge,
+    schema: ResolvedSchema,
     filter_type: str,
     values: list[Any],
     *,
@@ -30,14 +30,14 @@ def read_people(
     """
     if not values:
         return iter(())
-    return ctx.marketo.leads_by(filter_type, values, person_columns(ctx, knowledge), crowded=crowded)
+    return ctx.marketo.leads_by(filter_type, values, person_columns(ctx, schema), crowded=crowded)
 
 
-def person_columns(ctx: SyncContext, knowledge: Knowledge) -> list[str]:
+def person_columns(ctx: SyncContext, schema: ResolvedSchema) -> list[str]:
     """Return the REST names read per person; id first."""
     names = ctx.settings.custom_fields
     control = [names.dynamics_id, names.dynamics_type, names.dynamics_is_deleted, names.sync_to_dynamics]
-    return ["id", *dict.fromkeys(["email", *knowledge.marketo_names, *control])]
+    return ["id", *dict.fromkeys(["email", *schema.marketo_names, *control])]
 
 
 def people_frame(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:

@@ -8,22 +8,22 @@ import pandas as pd
 
 from include.person_sync.core.values import UNREADABLE
 from include.person_sync.systems.frames import text_frame
-from include.person_sync.systems.schema import CONTROL_COLUMNS, Knowledge
+from include.person_sync.systems.schema import CONTROL_COLUMNS, ResolvedSchema
 
 if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
     from include.person_sync.systems.lookups import LookupNames
 
 
-def rows_frame(rows: list[dict[str, Any]], knowledge: Knowledge, table: Table, names: LookupNames) -> pd.DataFrame:
+def rows_frame(rows: list[dict[str, Any]], schema: ResolvedSchema, table: Table, names: LookupNames) -> pd.DataFrame:
     """
     Return raw rows as a text frame with id, version, columns and the names behind lookups; the last row per id counts.
     """
     key = f"{table.value}id"
-    columns = {key: "dynamics_id", "@odata.etag": "version", **{name: name for name in knowledge.columns[table]}}
+    columns = {key: "dynamics_id", "@odata.etag": "version", **{name: name for name in schema.columns[table]}}
     frame = text_frame(rows, columns)
-    absent = set(knowledge.columns[table]) - set(CONTROL_COLUMNS[table]) - set(pd.DataFrame(rows).columns)
+    absent = set(schema.columns[table]) - set(CONTROL_COLUMNS[table]) - set(pd.DataFrame(rows).columns)
     frame = frame.assign(**dict.fromkeys(absent, UNREADABLE))
     frame["dynamics_id"] = frame["dynamics_id"].str.lower()
     frame = frame.drop_duplicates("dynamics_id", keep="last", ignore_index=True)
-    return frame.assign(**names.resolve(frame, knowledge.lookups(table)))
+    return frame.assign(**names.resolve(frame, schema.lookups(table)))

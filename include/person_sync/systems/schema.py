@@ -63,7 +63,7 @@ Columns read beside the mapped ones: they tell whether a row is alive, merged or
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class ResolvedSchema:
     """
     Both schemas, resolved against the field map.
 
@@ -87,9 +87,9 @@ class Knowledge:
         """Return the names of the effective fields, per table name."""
         return {table.value: [one.name for one in fields] for table, fields in self.effective.items()}
 
-    def limited_to(self, *names: Mapping[str, Sequence[str]] | None) -> Knowledge:
+    def limited_to(self, *names: Mapping[str, Sequence[str]] | None) -> ResolvedSchema:
         """
-        Return the knowledge with those fields only that each of `names` (per table name; None: all) has.
+        Return the schema with those fields only that each of `names` (per table name; None: all) has.
 
         What was staged by another process may lack a field that was found since; it would look empty.
         """
@@ -113,9 +113,9 @@ class Knowledge:
         return {name: tuple(sorted(columns)) for name, columns in sorted(found.items())}
 
 
-def load_knowledge(ctx: SyncContext, *, refresh: bool = False) -> Knowledge:
+def load_schema(ctx: SyncContext, *, refresh: bool = False) -> ResolvedSchema:
     """
-    Return the current knowledge, reading both systems' metadata when it is stale, asked for, or the field map changed.
+    Return the current schema, reading both systems' metadata when it is stale, asked for, or the field map changed.
 
     Writes the document `schema`. Raises ConfigError when an instance lacks the fields `person-sync setup` provisions.
     """
@@ -128,17 +128,17 @@ def load_knowledge(ctx: SyncContext, *, refresh: bool = False) -> Knowledge:
         if fresh and known and not value.get("stale"):
             return remembered(ctx, value, refreshed_at)
     value = {"form": FORM, "map_digest": map_digest, **read_schemas(ctx)}
-    knowledge = build_knowledge(ctx, value)
+    schema = build_schema(ctx, value)
     ctx.store.save_document(DOCUMENT, value)
-    log_dropped(knowledge)
-    return knowledge
+    log_dropped(schema)
+    return schema
 
 
-def remembered(ctx: SyncContext, value: Mapping[str, Any], refreshed_at: datetime) -> Knowledge:
-    """Return knowledge from its stored JSON; built once per process, since every stage asks for it."""
-    known: tuple[datetime, Knowledge] | None = ctx.built.get(DOCUMENT)
+def remembered(ctx: SyncContext, value: Mapping[str, Any], refreshed_at: datetime) -> ResolvedSchema:
+    """Return schema from its stored JSON; built once per process, since every stage asks for it."""
+    known: tuple[datetime, ResolvedSchema] | None = ctx.built.get(DOCUMENT)
     if known is None or known[0] != refreshed_at:
-        known = ctx.built[DOCUMENT] = refreshed_at, build_knowledge(ctx, value)
+        known = ctx.built[DOCUMENT] = refreshed_at, build_schema(ctx, value)
     return known[1]
 
 
@@ -212,8 +212,8 @@ def as_dynamics_column(column: Column, granted: Mapping[str, ColumnPrivilege] | 
     )
 
 
-def build_knowledge(ctx: SyncContext, value: Mapping[str, Any]) -> Knowledge:
-    """Return knowledge from its stored JSON and the present field map; pure but for the settings it reads."""
+def build_schema(ctx: SyncContext, value: Mapping[str, Any]) -> ResolvedSchema:
+    """Return schema from its stored JSON and the present field map; pure but for the settings it reads."""
     marketo = {one["name"]: MarketoColumn(**one) for one in value["marketo"]}
     require_provisioned(ctx, marketo)
     effective: dict[Table, tuple[EffectiveField, ...]] = {}
@@ -226,7 +226,7 @@ def build_knowledge(ctx: SyncContext, value: Mapping[str, Any]) -> Knowledge:
         effective[table], dropped[table] = resolution.effective, resolution.dropped
         columns[table] = selected_columns(table, resolution.effective, known, ctx.settings.sync_filter_column)
     names = sorted({one.marketo.name for fields in effective.values() for one in fields})
-    return Knowledge(
+    return ResolvedSchema(
         effective=effective,
         dropped=dropped,
         columns=columns,
@@ -288,8 +288,8 @@ def digest_of(effective: Mapping[Table, Sequence[EffectiveField]], columns: Mapp
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def log_dropped(knowledge: Knowledge) -> None:
+def log_dropped(schema: ResolvedSchema) -> None:
     """Say once per refresh which fields are not synced and why."""
-    for table, fields in knowledge.dropped.items():
+    for table, fields in schema.dropped.items():
         for one in fields:
             log.info("field %s of %s is not synced: %s %s", one.name, table.value, one.reason, one.remedy)

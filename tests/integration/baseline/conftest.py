@@ -37,7 +37,7 @@ class Whole(Pairing):
         sandbox.marketo.settings.bulk_work_s = 0.01
 
     def context(self, *, process: int | None = None) -> SyncContext:
-        """Return new surroundings, as a new process would have them."""
+        """Return a new context, as a new process would have them."""
         ctx = super().context(process=process or os.getpid())
         ctx.now = self.sandbox.clock.now
         wait = ShortWait()
@@ -56,7 +56,7 @@ class Whole(Pairing):
         return [one for one in super().writes() if " /bulk/" not in one]
 
     def baseline(self, *, resume: str | None = None, **request: Any) -> dict[str, Any]:
-        """Run a baseline in surroundings of its own and return its summary."""
+        """Run a baseline in a context of its own and return its summary."""
         return run_baseline(self.context(), BaselineRequest(**request), resume=resume)
 
     def marketo_people(self) -> list[dict[str, Any]]:

@@ -61,7 +61,7 @@ class Pairing:
 
     def context(self, *, process: int | None = None) -> SyncContext:
         """
-        Return new surroundings, as a new process (of this id, by default this one's) would have them.
+        Return a new context, as a new process (of this id, by default this one's) would have them.
 
         Its clients ask again without the long waits of real life.
         """
@@ -80,13 +80,13 @@ class Pairing:
         assert report.ok, report.as_text()
 
     def cycle(self, **request: Any) -> dict[str, Any]:
-        """Run one cycle in surroundings of its own and return its summary."""
+        """Run one cycle in a context of its own and return its summary."""
         with self.closing() as context:
             return run_cycle(context, RunRequest(**request))
 
     @contextmanager
     def closing(self) -> Iterator[SyncContext]:
-        """Return new surroundings whose connections are given back at the end."""
+        """Return a new context whose connections are given back at the end."""
         context = self.context()
         try:
             yield context

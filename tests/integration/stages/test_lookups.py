@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from include.person_sync.core.fields import Table
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import load_knowledge
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
     import pytest
@@ -200,13 +200,13 @@ def test_lookups_of_several_rows_and_columns_cost_one_read_per_table(pairing: Pa
         for one in accounts
     ]
     ctx = pairing.context()
-    knowledge = load_knowledge(ctx)
-    rows = ctx.dynamics.rows_by_id("contact", ids, knowledge.columns[Table.CONTACT])
+    schema = load_schema(ctx)
+    rows = ctx.dynamics.rows_by_id("contact", ids, schema.columns[Table.CONTACT])
     before = ctx.dynamics.calls
 
     names = LookupNames(ctx)
-    frame = rows_frame(rows, knowledge, Table.CONTACT, names)
-    again = rows_frame(rows, knowledge, Table.CONTACT, names)
+    frame = rows_frame(rows, schema, Table.CONTACT, names)
+    again = rows_frame(rows, schema, Table.CONTACT, names)
 
     assert sorted(frame["company"]) == ["One", "Two"]
     assert set(frame["owner_name"]) == {"Jane Roe"}

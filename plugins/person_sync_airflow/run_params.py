@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
     from include.person_sync.run.request import RunRequest
 
-__all__ = ["Wishes", "origin_of", "run_request"]
+__all__ = ["RunParams", "origin_of", "run_request"]
 
 BACKFILL: Final = "backfill"
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class RunParams:
     """
     What a DAG run was asked for, as its params arrive.
 
@@ -36,7 +36,7 @@ class Wishes:
     window_end: Any = None
 
 
-def run_request(context: Mapping[str, Any], wishes: Wishes) -> RunRequest:
+def run_request(context: Mapping[str, Any], wishes: RunParams) -> RunRequest:
     """
     Return the request. A backfill run is a `window` run over its data interval, whatever its params say.
 

@@ -1,4 +1,4 @@
-"""What the operators of the sync share: the surroundings of a run, made from Airflow's connections."""
+"""What the operators of the sync share: the context of a run, made from Airflow's connections."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class SyncOperator(BaseOperator):
         self.dynamics_conn_id = dynamics_conn_id
         self.state_conn_id = state_conn_id
 
-    def surroundings(self, *, process: int | None = None) -> SyncContext:
+    def sync_context(self, *, process: int | None = None) -> SyncContext:
         """
-        Return the run's surroundings. Raises ConfigError naming what is wrong with a connection.
+        Return the run's context. Raises ConfigError naming what is wrong with a connection.
 
         `process` is the id of this process when the whole run happens in it.
         """
@@ -76,7 +76,7 @@ class SyncOperator(BaseOperator):
         )
 
     def parts(self) -> SetupParts:
-        """Return what can be built of the surroundings; setup says what is wrong with the rest."""
+        """Return what can be built of the context; setup says what is wrong with the rest."""
         from include.person_sync.setup import parts_from_environment
 
         return parts_from_environment(
