@@ -19,16 +19,16 @@ from include.person_sync.audit.findings import (
     typed,
 )
 from include.person_sync.core.canonical import canonical_dynamics, canonical_marketo
+from include.person_sync.core.control_fields import control_decisions
 from include.person_sync.core.decision import Outcome
 from include.person_sync.core.fields import Table
-from include.person_sync.stages.control import control_decisions
-from include.person_sync.stages.sides import by_link
-from include.person_sync.stages.world import is_alive, passes_filter
+from include.person_sync.core.rows import is_alive, passes_filter
+from include.person_sync.core.sides import by_link
 
 if TYPE_CHECKING:
     from include.person_sync.audit.looking import Look
     from include.person_sync.config.settings import Settings
-    from include.person_sync.systems.schema import ResolvedSchema
+    from include.person_sync.core.schema import ResolvedSchema
 
 
 @dataclass(frozen=True)

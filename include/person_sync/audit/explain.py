@@ -10,9 +10,9 @@ import pandas as pd
 
 from include.person_sync.audit.findings import Explanation
 from include.person_sync.audit.pending import Pending
+from include.person_sync.core.schema import TABLES
 from include.person_sync.stages.extract_dynamics import watermark_name
 from include.person_sync.stages.extract_marketo import WATERMARK
-from include.person_sync.systems.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from include.person_sync.stages.world import merged
+from include.person_sync.core.rows import merged
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.people import people_frame, person_columns, read_people
 from include.person_sync.systems.rows import rows_frame
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from include.person_sync.core.fields import Table
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 
 @dataclass(frozen=True)

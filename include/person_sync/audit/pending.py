@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from include.dynamics import FeedExpired
+from include.person_sync.core.schema import TABLES
 from include.person_sync.stages.extract_dynamics import watermark_name
 from include.person_sync.stages.extract_marketo import people_since_watermark
-from include.person_sync.systems.schema import TABLES
 
 if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 

@@ -21,17 +21,17 @@ from include.person_sync.audit.findings import Kind, findings_frame
 from include.person_sync.audit.looking import Observer
 from include.person_sync.audit.pending import Pending, read_pending
 from include.person_sync.core.matching import CreateRequest, parse_request
+from include.person_sync.core.schema import TABLES
 from include.person_sync.stages.extract_marketo import requested_people
-from include.person_sync.systems.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from include.person_sync.audit.tally import Tally
     from include.person_sync.core.fields import Table
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
     from include.person_sync.run.staging import RunFolder
-    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 

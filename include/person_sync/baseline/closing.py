@@ -17,13 +17,13 @@ from include.person_sync.baseline.progress import (
 )
 from include.person_sync.baseline.read_dynamics import document_name
 from include.person_sync.baseline.read_marketo import people_parts
+from include.person_sync.core.schema import TABLES
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.stages.extract_dynamics import watermark_name
 from include.person_sync.stages.extract_marketo import WATERMARK
 from include.person_sync.stages.guard import FIELD_MAP, map_memory
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.state import Commit, RunStatus
-from include.person_sync.systems.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

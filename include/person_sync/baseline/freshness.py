@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from include.person_sync.core.schema import TABLES
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.people import people_frame, person_columns, read_people
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
     from include.person_sync.core.fields import Table
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ from include.person_sync.baseline.progress import MARKETO
 
 if TYPE_CHECKING:
     from include.person_sync.baseline.progress import Progress
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from include.person_sync.baseline.progress import Progress
-from include.person_sync.core.resume import FeedPosition
+from include.person_sync.core.feeds import FeedPosition
 from include.person_sync.stages.open_run import prepare
 from include.person_sync.systems.schema import load_schema
 

@@ -20,9 +20,9 @@ from include.person_sync.baseline.progress import MARKETO, PARTITIONS, Progress,
 from include.person_sync.baseline.read_dynamics import document_name
 from include.person_sync.baseline.read_marketo import BULK, people_parts
 from include.person_sync.baseline.shuffle import Dealer, hash_numbers, partition_numbers
+from include.person_sync.core.rows import World, ids_by_table
+from include.person_sync.core.schema import TABLES
 from include.person_sync.stages.newcomers import EMAIL_COLUMN, Newcomers, unlinked_rows
-from include.person_sync.stages.world import World, ids_by_table
-from include.person_sync.systems.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

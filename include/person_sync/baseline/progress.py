@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 from include.errors import ConfigError
 from include.person_sync.baseline.request import BaselineRequest
 from include.person_sync.run.staging import RunFolder
-from include.person_sync.systems.schema import ResolvedSchema, load_schema
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
 
 KIND = "baseline"

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from include.dynamics import FeedExpired
 from include.person_sync.baseline.progress import Progress, unchanged_schema
+from include.person_sync.core.schema import TABLES
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import TABLES
 
 if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from include.person_sync.baseline.progress import MARKETO, Progress, unchanged_s
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 

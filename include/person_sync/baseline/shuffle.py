@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from include.person_sync.core.rows import email_key
 from include.person_sync.core.values import UNREADABLE
-from include.person_sync.stages.world import email_key
 
 if TYPE_CHECKING:
     from include.person_sync.run.staging import RunFolder

@@ -10,6 +10,7 @@ import pandas as pd
 
 from include.person_sync.baseline.freshness import Staged, refreshed
 from include.person_sync.baseline.progress import KIND, PARTITIONS, Progress, run_id_of, unchanged_schema
+from include.person_sync.core.schema import TABLES
 from include.person_sync.core.values import TEXT_DTYPE
 from include.person_sync.present.plan import describe_plan
 from include.person_sync.run.context import SyncContext
@@ -28,13 +29,12 @@ from include.person_sync.state import RunStatus
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.people import people_frame, person_columns
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from include.person_sync.baseline.progress import Opened
-    from include.person_sync.systems.schema import ResolvedSchema
+    from include.person_sync.core.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from include.person_sync.run.manifests import PlanFiles
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.commit import Outcome, counts
-from include.person_sync.stages.planning import PlanFiles
 from include.person_sync.state import RunStatus, StoredPlan
 
 if TYPE_CHECKING:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
 from include.person_sync.core.fields import Rule, Table
+from include.person_sync.core.schema import CONTROL_COLUMNS
 from include.person_sync.setup.checklist import NotRunError
 from include.person_sync.setup.checks_dynamics import APPLICATION_USER, table_check
 from include.person_sync.setup.checks_local import SETTINGS
 from include.person_sync.setup.checks_marketo import CUSTOM_FIELDS
 from include.person_sync.setup.report import TableFields
-from include.person_sync.systems.schema import CONTROL_COLUMNS, build_schema, read_schemas
+from include.person_sync.systems.schema import build_schema, read_schemas
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -19,17 +19,17 @@ from include.person_sync.core.canonical import canonical_dynamics
 from include.person_sync.core.fields import Side, Table
 from include.person_sync.core.merge import merge
 from include.person_sync.core.plan import VALUE_COLUMNS, Plan, payloads
+from include.person_sync.core.remerge import DEFERRED, Remerged, remerge, wide
 from include.person_sync.core.values import MISSING, uniform_frame
-from include.person_sync.stages.remerge import DEFERRED, Remerged, remerge, wide
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import ResolvedSchema, load_schema, mark_stale
+from include.person_sync.systems.schema import load_schema, mark_stale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.person_sync.core.schema import EffectiveField
+    from include.person_sync.core.schema import EffectiveField, ResolvedSchema
     from include.person_sync.run.context import SyncContext
     from include.person_sync.state import StoredPlan
 

@@ -16,20 +16,21 @@ import pandas as pd
 
 from include.errors import LostAnswer
 from include.person_sync.core.canonical import canonical_marketo
+from include.person_sync.core.control_fields import CONTROL_FIELDS, rest_names, wire_value
 from include.person_sync.core.fields import Side, Table
 from include.person_sync.core.plan import Plan, payloads
+from include.person_sync.core.remerge import remerge
 from include.person_sync.stages.apply_dynamics import amend_values
-from include.person_sync.stages.control import CONTROL_FIELDS, rest_names, wire_value
-from include.person_sync.stages.remerge import remerge
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.people import people_frame
-from include.person_sync.systems.schema import ResolvedSchema, load_schema, mark_stale
+from include.person_sync.systems.schema import load_schema, mark_stale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from include.marketo import RowResult
     from include.marketo.leads import SyncAction
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)

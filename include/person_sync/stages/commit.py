@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from include.person_sync.core.control_fields import CONTROL_FIELDS
+from include.person_sync.core.dead_letters import change_fingerprints
+from include.person_sync.core.field_lifecycle import FIELDS
+from include.person_sync.core.remerge import DEFERRED
+from include.person_sync.core.schema import TABLES
+from include.person_sync.run.manifests import PlanFiles
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.run.staging import RunFolder
-from include.person_sync.stages.control import CONTROL_FIELDS
 from include.person_sync.stages.extract_dynamics import watermark_name
 from include.person_sync.stages.extract_marketo import WATERMARK
-from include.person_sync.stages.field_states import FIELDS
 from include.person_sync.stages.guard import FIELD_MAP, INITIAL_LOAD, map_memory
-from include.person_sync.stages.planning import PlanFiles, change_fingerprints
-from include.person_sync.stages.remerge import DEFERRED
 from include.person_sync.stages.second_chances import SCHEMAS, schemas_watermark
 from include.person_sync.state import Commit, RunStatus
 from include.person_sync.systems.lookup_changes import lookup_watermark
-from include.person_sync.systems.schema import TABLES, load_schema
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from include.dynamics import FeedExpired
+from include.person_sync.core.schema import TABLES, ResolvedSchema
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.gaps import Gap, find_unseen, note_gap
@@ -25,7 +26,6 @@ from include.person_sync.systems.current_schema import with_current_schema
 from include.person_sync.systems.lookup_changes import LookupChanges, follow_lookups, pointing_rows
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import TABLES, ResolvedSchema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

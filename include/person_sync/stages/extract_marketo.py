@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from include.marketo import CallRefused
-from include.person_sync.core.resume import (
+from include.person_sync.core.feeds import (
     CHANGES_KEPT,
     DELETIONS_KEPT,
     FeedPosition,
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from include.marketo import FeedPage
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 
@@ -141,7 +141,7 @@ def touched_people(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema
 
 def people_since_watermark(ctx: SyncContext, schema: ResolvedSchema) -> Touched:
     """
-    Read the three feeds from their watermark (see core.resume) and return what they told and the position reached.
+    Read the three feeds from their watermark (see core.feeds) and return what they told and the position reached.
     """
     overlap = timedelta(minutes=ctx.settings.overlap_minutes)
     now = ctx.now()

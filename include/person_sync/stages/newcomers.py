@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from include.person_sync.config.settings import DeletedPerson
+from include.person_sync.core.identity import blocked_rows
 from include.person_sync.core.matching import (
     MatchReason,
     RequestProblem,
@@ -22,8 +23,7 @@ from include.person_sync.core.matching import (
     parse_request,
 )
 from include.person_sync.core.plan import Newcomer
-from include.person_sync.stages.identity import blocked_rows
-from include.person_sync.stages.world import World, ids_by_table, is_alive, passes_filter
+from include.person_sync.core.rows import World, ids_by_table, is_alive, passes_filter
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.people import people_frame, person_columns, read_people
 from include.person_sync.systems.rows import rows_frame
@@ -31,8 +31,8 @@ from include.person_sync.systems.rows import rows_frame
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 PAIR_COLUMNS = [
     "link_id",

@@ -15,29 +15,22 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from include.person_sync.config.settings import DeletedPerson
+from include.person_sync.core.backfill import carry_empty_values, out_of_range
 from include.person_sync.core.canonical import canonical_dynamics, canonical_marketo
-from include.person_sync.core.fields import Side, Table
-from include.person_sync.core.merge import merge
-from include.person_sync.core.plan import Newcomer, Plan, build_changes, payloads
-from include.person_sync.core.settle import settle
-from include.person_sync.core.values import MISSING, UNREADABLE, uniform_frame
-from include.person_sync.run.request import Mode, RunRequest
-from include.person_sync.run.staging import RunFolder
-from include.person_sync.stages.backfill import carry_empty_values, out_of_range
-from include.person_sync.stages.blocked_writes import blocked_writes, withheld
-from include.person_sync.stages.control import CONTROL_FIELDS, control_decisions, deletion_decisions
-from include.person_sync.stages.extract_dynamics import watermark_name
-from include.person_sync.stages.field_states import (
+from include.person_sync.core.control_fields import CONTROL_FIELDS, control_decisions, deletion_decisions
+from include.person_sync.core.dead_letters import PROBLEM_COLUMNS, change_fingerprints, no_moves, problem_fingerprints
+from include.person_sync.core.field_lifecycle import (
     FIELDS,
     FieldStates,
     backfill_notes,
     isolated_notes,
     next_states,
 )
-from include.person_sync.stages.former_links import former_link_ids
-from include.person_sync.stages.identity import DELETED_IN_MARKETO, ORIGINATING_LEAD, Events, Identities, follow_events
-from include.person_sync.stages.newcomers import PAIR_COLUMNS, add_people, pair_newcomers
-from include.person_sync.stages.plan_parts import (
+from include.person_sync.core.fields import Side, Table
+from include.person_sync.core.identity import DELETED_IN_MARKETO, ORIGINATING_LEAD, Events, Identities, follow_events
+from include.person_sync.core.merge import merge
+from include.person_sync.core.plan import Newcomer, Plan, build_changes, payloads
+from include.person_sync.core.plan_parts import (
     about_pairs,
     mapped_only,
     with_deletions,
@@ -45,22 +38,24 @@ from include.person_sync.stages.plan_parts import (
     without,
     without_unborn,
 )
-from include.person_sync.stages.planning import (
-    PROBLEM_COLUMNS,
-    PlanFiles,
-    change_fingerprints,
-    no_moves,
-    problem_fingerprints,
-)
-from include.person_sync.stages.sides import Sides, by_link, completed, moved_cells, spared_blanks
-from include.person_sync.stages.world import World, passes_filter
+from include.person_sync.core.recovered_links import former_link_ids
+from include.person_sync.core.restrictions import blocked_writes, withheld
+from include.person_sync.core.rows import World, passes_filter
+from include.person_sync.core.schema import TABLES, ResolvedSchema
+from include.person_sync.core.settle import settle
+from include.person_sync.core.sides import Sides, by_link, completed, moved_cells, spared_blanks
+from include.person_sync.core.values import MISSING, UNREADABLE, uniform_frame
+from include.person_sync.run.manifests import PlanFiles
+from include.person_sync.run.request import Mode, RunRequest
+from include.person_sync.run.staging import RunFolder
+from include.person_sync.stages.extract_dynamics import watermark_name
+from include.person_sync.stages.newcomers import PAIR_COLUMNS, add_people, pair_newcomers
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.current_schema import SchemaOutdated, with_current_schema
 from include.person_sync.systems.hidden_columns import require_readable
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.people import people_frame, person_columns
 from include.person_sync.systems.rows import rows_frame
-from include.person_sync.systems.schema import TABLES, ResolvedSchema
 
 if TYPE_CHECKING:
     from include.person_sync.run.context import SyncContext

@@ -19,8 +19,8 @@ from include.person_sync.systems.schema import load_schema
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 

@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from include.dynamics import Column
-    from include.person_sync.core.schema import EffectiveField
+    from include.person_sync.core.schema import EffectiveField, ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 
 def require_readable(ctx: SyncContext, schema: ResolvedSchema, decisions: pd.DataFrame, pairs: pd.DataFrame) -> None:

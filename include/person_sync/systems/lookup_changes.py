@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from include.dynamics import FeedExpired, SchemaChanged
 from include.errors import ConfigError
 from include.person_sync.stages.gaps import Gap, note_gap
-from include.person_sync.systems.schema import DOCUMENT, ResolvedSchema
+from include.person_sync.systems.schema import DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from include.person_sync.core.fields import Table
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)

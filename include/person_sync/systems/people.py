@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-    from include.person_sync.systems.schema import ResolvedSchema
 
 
 def read_people(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from include.person_sync.core.schema import CONTROL_COLUMNS, ResolvedSchema
 from include.person_sync.core.values import UNREADABLE
 from include.person_sync.systems.frames import text_frame
-from include.person_sync.systems.schema import CONTROL_COLUMNS, ResolvedSchema
 
 if TYPE_CHECKING:
     from include.person_sync.core.fields import Table

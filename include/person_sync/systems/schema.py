@@ -12,18 +12,20 @@ import dataclasses
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
-from include.person_sync.core.fields import Table
 from include.person_sync.core.schema import (
+    CONTROL_COLUMNS,
+    MODIFIED,
+    TABLES,
     DroppedField,
     DynamicsColumn,
     EffectiveField,
     MarketoColumn,
     Option,
+    ResolvedSchema,
     resolve_fields,
 )
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from include.dynamics import Column, ColumnPrivilege
-    from include.person_sync.core.fields import ColumnSource
+    from include.person_sync.core.fields import Table
     from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
@@ -40,77 +42,6 @@ log = logging.getLogger(__name__)
 DOCUMENT = "schema"
 FORM = 2
 """The shape of the document; one of another shape is read anew."""
-
-TABLES = (Table.CONTACT, Table.LEAD)
-
-MODIFIED = "modifiedon"
-"""Read where fields are filled in for rows changed since some day only."""
-
-CONTROL_COLUMNS: Mapping[Table, tuple[str, ...]] = {
-    Table.CONTACT: (
-        "emailaddress1",
-        "statecode",
-        "statuscode",
-        "merged",
-        "_masterid_value",
-        "_originatingleadid_value",
-    ),
-    Table.LEAD: ("emailaddress1", "statecode", "statuscode", "merged", "_masterid_value", "_parentcontactid_value"),
-}
-"""
-Columns read beside the mapped ones: they tell whether a row is alive, merged or qualified, and what it is matched by.
-"""
-
-
-@dataclass(frozen=True)
-class ResolvedSchema:
-    """
-    Both schemas, resolved against the field map.
-
-    `effective` and `dropped` are per table; `columns` are the Dynamics columns to select (mapped and control);
-    `marketo_names` the REST names to read. `digest` changes when any of it does.
-    """
-
-    effective: Mapping[Table, tuple[EffectiveField, ...]]
-    dropped: Mapping[Table, tuple[DroppedField, ...]]
-    columns: Mapping[Table, tuple[str, ...]]
-    marketo_names: tuple[str, ...]
-    scores: tuple[str, ...]
-    provisioned: frozenset[str]
-    digest: str
-
-    def fields(self, table: Table) -> tuple[EffectiveField, ...]:
-        """Return the effective fields of a table."""
-        return self.effective[table]
-
-    def names(self) -> dict[str, list[str]]:
-        """Return the names of the effective fields, per table name."""
-        return {table.value: [one.name for one in fields] for table, fields in self.effective.items()}
-
-    def limited_to(self, *names: Mapping[str, Sequence[str]] | None) -> ResolvedSchema:
-        """
-        Return the schema with those fields only that each of `names` (per table name; None: all) has.
-
-        What was staged by another process may lack a field that was found since; it would look empty.
-        """
-        given = [one for one in names if one is not None]
-        kept = {
-            table: tuple(one for one in fields if all(one.name in only.get(table.value, ()) for only in given))
-            for table, fields in self.effective.items()
-        }
-        return dataclasses.replace(self, effective=kept)
-
-    def lookups(self, table: Table) -> dict[str, ColumnSource]:
-        """Return, by field name, the sources of a table's fields that belong to a referenced row."""
-        sources = {one.name: one.field.source(table) for one in self.effective[table]}
-        return {name: source for name, source in sources.items() if source and source.is_lookup}
-
-    def lookup_columns(self) -> dict[str, tuple[str, ...]]:
-        """Return, per table that lookups point to, the columns that are read of it."""
-        found: dict[str, set[str]] = {}
-        for source in (source for table in TABLES for source in self.lookups(table).values()):
-            found.setdefault(source.lookup_table or "", set()).add(source.lookup_column or "")
-        return {name: tuple(sorted(columns)) for name, columns in sorted(found.items())}
 
 
 def load_schema(ctx: SyncContext, *, refresh: bool = False) -> ResolvedSchema:

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 
 from include.person_sync.audit import AuditRequest, run_audit
+from include.person_sync.core.schema import TABLES
 from include.person_sync.run.request import RunRequest
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.extract_dynamics import extract_dynamics, watermark_name
 from include.person_sync.stages.extract_marketo import WATERMARK, extract_marketo
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.state import Commit
-from include.person_sync.systems.schema import TABLES
 from tests.integration.stages.conftest import pairing, sandbox  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.errors import SafetyStop
-from include.person_sync.core.resume import DENSE_WINDOW
+from include.person_sync.core.feeds import DENSE_WINDOW
 from include.person_sync.run.cycle import run_cycle
 from include.person_sync.run.request import RunRequest
 

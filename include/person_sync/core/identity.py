@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from include.person_sync.core.fields import Table
-from include.person_sync.stages.world import passes_filter
+from include.person_sync.core.rows import passes_filter
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from include.person_sync.stages.world import World
+    from include.person_sync.core.rows import World
 
 DELETED_IN_DYNAMICS = "deleted in Dynamics"
 DELETED_IN_MARKETO = "deleted in Marketo"

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from include.person_sync.core.fields import Blank, Rule
+from include.person_sync.core.schema import MODIFIED
 from include.person_sync.core.values import MISSING, UNREADABLE
-from include.person_sync.systems.schema import MODIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from include.person_sync.core.fields import Table
     from include.person_sync.core.schema import EffectiveField
-    from include.person_sync.stages.sides import Sides
+    from include.person_sync.core.sides import Sides
 
 
 def carry_empty_values(

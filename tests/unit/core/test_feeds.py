@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from include.person_sync.core.resume import (
+from include.person_sync.core.feeds import (
     DELETIONS_KEPT,
     DENSE_WINDOW,
     FeedPosition,

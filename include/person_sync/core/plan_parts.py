@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from include.person_sync.core.control_fields import CONTROL_FIELDS
+from include.person_sync.core.dead_letters import PROBLEM_COLUMNS
 from include.person_sync.core.plan import Action, Direction, Newcomer, Plan
-from include.person_sync.stages.control import CONTROL_FIELDS
-from include.person_sync.stages.planning import PROBLEM_COLUMNS
 
 
 def with_deletions(plan: Plan, links: pd.DataFrame) -> Plan:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from include.person_sync.core.fields import Rule
-from include.person_sync.systems.schema import TABLES
+from include.person_sync.core.schema import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from include.person_sync.core.fields import FieldMap, Table
-    from include.person_sync.systems.schema import ResolvedSchema
+    from include.person_sync.core.schema import ResolvedSchema
 
 log = logging.getLogger(__name__)
 

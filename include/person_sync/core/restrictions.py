@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from include.person_sync.core.fields import Table
     from include.person_sync.core.schema import EffectiveField
-    from include.person_sync.stages.sides import Sides
+    from include.person_sync.core.sides import Sides
 
 WRITE_BLOCKED = "write_blocked"
 

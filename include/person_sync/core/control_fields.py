@@ -6,7 +6,7 @@ They travel in the same plan as mapped fields but have no base: what they should
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,6 @@ from include.person_sync.core.values import TEXT_DTYPE
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from include.person_sync.config.settings import CustomFields
 
 DYNAMICS_ID, DYNAMICS_TYPE = "dynamics_id", "dynamics_type"
 IS_DELETED, REQUEST = "dynamics_is_deleted", "sync_to_dynamics"
@@ -26,7 +25,27 @@ NOBODY = -1
 """Stands for a person yet to be created; no Marketo id is negative."""
 
 
-def rest_names(names: CustomFields) -> dict[str, str]:
+class ControlNames(Protocol):
+    """The REST names of the Marketo fields in which the sync keeps a person's identity and takes requests."""
+
+    @property
+    def dynamics_id(self) -> str:
+        """Holds the id of the Dynamics row."""
+
+    @property
+    def dynamics_type(self) -> str:
+        """Holds the table of the Dynamics row."""
+
+    @property
+    def dynamics_is_deleted(self) -> str:
+        """Tells that the Dynamics row is gone."""
+
+    @property
+    def sync_to_dynamics(self) -> str:
+        """Takes requests for a Dynamics row."""
+
+
+def rest_names(names: ControlNames) -> dict[str, str]:
     """Return the REST name of each control field."""
     return {
         DYNAMICS_ID: names.dynamics_id,
@@ -44,7 +63,7 @@ def wire_value(field: str, planned: str | float | None) -> object:
 
 
 def control_decisions(
-    pairs: pd.DataFrame, people: pd.DataFrame, names: CustomFields, *, fulfilled: pd.Series
+    pairs: pd.DataFrame, people: pd.DataFrame, names: ControlNames, *, fulfilled: pd.Series
 ) -> pd.DataFrame:
     """
     Return what the control fields of living pairs must become, as decisions (see core.merge), only where they differ.
