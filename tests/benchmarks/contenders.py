@@ -82,9 +82,9 @@ def full(directory: Path) -> None:
     """Write the plan with its changes numbered: `full.parquet` holds the changes, `full_values.parquet` the values."""
     import pandas as pd
 
+    from include.person_sync.core.changes import build_changes
     from include.person_sync.core.fields import Table
     from include.person_sync.core.merge import decisions_frame
-    from include.person_sync.core.plan import build_changes
 
     decisions = decisions_frame(_decide(directory))
     plan = build_changes(decisions, pd.read_parquet(directory / "links.parquet"), {Table.CONTACT: _fields()})

@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from include.person_sync.core.decision import Outcome
+from include.person_sync.core.changes import writes_to
 from include.person_sync.core.merge import merge
-from include.person_sync.core.plan import Direction
 from include.person_sync.core.values import holds_mark
+from include.person_sync.core.vocabulary import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +55,7 @@ def compare_pairs(
     decisions = merge(base, marketo, dynamics, fields, table)
     agreed = decisions["outcome"] == Outcome.ADOPT
     differences = decisions[~agreed].reset_index(drop=True)
-    differences["direction"] = directions(differences)
+    differences["direction"] = writes_to(differences)
     counted = pd.DataFrame(
         {
             "dynamics_table": table.value,
@@ -69,16 +68,6 @@ def compare_pairs(
     counted["equal"] = counted["comparable"] - per_field(differences, counted["field"])
     counted["behind"] = per_field(decisions[agreed], counted["field"])
     return Comparison(differences, counted.reindex(columns=CELL_COLUMNS))
-
-
-def directions(decisions: pd.DataFrame) -> pd.Series:
-    """Return where each decision would write; a collision's winner writes to the other side."""
-    collision = decisions["outcome"] == Outcome.COLLISION
-    to_dynamics = (decisions["outcome"] == Outcome.TO_DYNAMICS) | (collision & (decisions["winner"] == "marketo"))
-    to_marketo = (decisions["outcome"] == Outcome.TO_MARKETO) | (collision & (decisions["winner"] == "dynamics"))
-    names = [Direction.TO_DYNAMICS.value, Direction.TO_MARKETO.value]
-    chosen = np.select([to_dynamics, to_marketo], names, default=Direction.NONE.value)
-    return pd.Series(chosen, index=decisions.index, dtype="str")
 
 
 def unreadable_cells(marketo: pd.Series, dynamics: pd.Series) -> int:

@@ -19,15 +19,17 @@ from include.person_sync.audit.findings import (
     typed,
 )
 from include.person_sync.core.canonical import canonical_dynamics, canonical_marketo
+from include.person_sync.core.claims import claims as claims_of
 from include.person_sync.core.control_fields import control_decisions
-from include.person_sync.core.decision import Outcome
-from include.person_sync.core.fields import Table
-from include.person_sync.core.rows import is_alive, passes_filter
+from include.person_sync.core.relations import PAIRS
+from include.person_sync.core.rows import is_alive, is_read_only, passes_filter
 from include.person_sync.core.sides import by_link
+from include.person_sync.core.vocabulary import Outcome
 
 if TYPE_CHECKING:
     from include.person_sync.audit.looking import Look
     from include.person_sync.config.settings import Settings
+    from include.person_sync.core.control_fields import ControlNames
     from include.person_sync.core.schema import ResolvedSchema
 
 
@@ -62,14 +64,14 @@ def examine(look: Look, schema: ResolvedSchema, settings: Settings) -> Examined:
     compared = compare_look(look, pairs, schema)
     rows, missing = place_rows(look, settings)
     names = settings.custom_fields
-    identity = control_decisions(pairs, look.people, names, fulfilled=pd.Series(False, index=pairs.index))
+    identity = control_decisions(PAIRS.of(pairs), look.people, names)
     findings = [
         findings_frame(missing, Kind.ROW_WITHOUT_PERSON),
         findings_frame(look.links[~here & known], Kind.LINK_WITHOUT_ROW),
         findings_frame(look.links[here & ~known], Kind.LINK_WITHOUT_PERSON),
         findings_frame(look.links[~here & ~known], Kind.LINK_WITHOUT_BOTH),
         wrong_identities(pairs, identity),
-        shared_identities(look, names.dynamics_id),
+        shared_identities(look, names),
     ]
     return Examined(
         differences=explained_by_look(look, about_links(compared.differences, pairs), settings),
@@ -100,7 +102,7 @@ def about_links(differences: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 def explained_by_look(look: Look, differences: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """Return differences with the explanations that the rule and the row itself give."""
     filtered = look.rows.index[~passes_filter(look.rows, settings.sync_filter_column)]
-    closed = differences["dynamics_id"].isin(look.rows.index[is_read_only(look)])
+    closed = differences["dynamics_id"].isin(look.rows.index[is_read_only(look.rows, look.table)])
     reasons = {
         Explanation.RULE: differences["outcome"] == Outcome.WITHHELD,
         Explanation.FILTER: differences["dynamics_id"].isin(filtered),
@@ -108,17 +110,6 @@ def explained_by_look(look: Look, differences: pd.DataFrame, settings: Settings)
     }
     chosen = np.select(list(reasons.values()), [one.value for one in reasons], default=Explanation.UNEXPLAINED.value)
     return differences.assign(explanation=pd.Series(chosen, index=differences.index, dtype="str"))
-
-
-def is_read_only(look: Look) -> pd.Series:
-    """
-    Return True per row that is not written any more: a qualified lead, or a merge's loser.
-
-    Source: Dataverse reference of lead, `statecode`: qualified leads are read-only.
-    """
-    rows = look.rows.reindex(columns=["statecode", "merged"])
-    qualified = (rows["statecode"] == "1") & (look.table is Table.LEAD)
-    return qualified | (rows["merged"].str.lower() == "true")
 
 
 def place_rows(look: Look, settings: Settings) -> tuple[dict[str, int], pd.DataFrame]:
@@ -142,15 +133,15 @@ def wrong_identities(pairs: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFra
     return findings_frame(wrong, Kind.WRONG_IDENTITY, wrong["link_id"].map(fields))
 
 
-def shared_identities(look: Look, identity: str) -> pd.DataFrame:
+def shared_identities(look: Look, control: ControlNames) -> pd.DataFrame:
     """
     Return people who name a row that is another's: linked to somebody else, or named by several.
 
     The linked person is no finding; of a row nobody is linked to, everybody who names it is one.
     """
-    names = look.people[identity].str.lower()
-    claims = pd.DataFrame({"marketo_id": look.people.index.to_numpy(), "dynamics_id": names.to_numpy()})
-    claims = claims[claims["dynamics_id"].isin(look.row_ids)]
+    people = look.people.reset_index(names="marketo_id")
+    rows = pd.DataFrame({"dynamics_table": look.table.value, "dynamics_id": list(look.row_ids)}, dtype="str")
+    claims = claims_of(people, rows, control)[["marketo_id", "dynamics_id"]]
     owners = look.links[["link_id", "dynamics_id", "marketo_id"]].rename(columns={"marketo_id": "owner"})
     claims = claims.merge(owners, on="dynamics_id", how="left")
     several = claims["dynamics_id"].duplicated(keep=False)

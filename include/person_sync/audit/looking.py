@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from include.person_sync.core.rows import merged
+from include.person_sync.core.snapshot import latest
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.people import people_frame, person_columns, read_people
 from include.person_sync.systems.rows import rows_frame
@@ -98,7 +98,7 @@ class Observer:
         """
         claimants = self._read(self._ctx.settings.custom_fields.dynamics_id, row_ids)
         others = links.loc[~links["marketo_id"].isin(claimants.index), "marketo_id"]
-        return merged(claimants, self._read("id", others.tolist()))
+        return latest(claimants, self._read("id", others.tolist()))
 
     def _read(self, filter_type: str, values: list[Any]) -> pd.DataFrame:
         columns = person_columns(self._ctx, self._schema)

@@ -20,7 +20,7 @@ from include.person_sync.audit.explain import explain_differences, explain_findi
 from include.person_sync.audit.findings import Kind, findings_frame
 from include.person_sync.audit.looking import Observer
 from include.person_sync.audit.pending import Pending, read_pending
-from include.person_sync.core.matching import CreateRequest, parse_request
+from include.person_sync.core.create_request import CreateRequest, parse_request
 from include.person_sync.core.schema import TABLES
 from include.person_sync.stages.extract_marketo import requested_people
 

@@ -18,10 +18,9 @@ from include.person_sync.baseline.progress import (
 from include.person_sync.baseline.read_dynamics import document_name
 from include.person_sync.baseline.read_marketo import people_parts
 from include.person_sync.core.schema import TABLES
+from include.person_sync.core.watermarks import FIELD_MAP, table_watermark
+from include.person_sync.core.watermarks import MARKETO as MARKETO_WATERMARK
 from include.person_sync.run.request import Mode, RunRequest
-from include.person_sync.stages.extract_dynamics import watermark_name
-from include.person_sync.stages.extract_marketo import WATERMARK
-from include.person_sync.stages.guard import FIELD_MAP, map_memory
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.state import Commit, RunStatus
 
@@ -91,14 +90,14 @@ def move_watermarks(
 def new_watermarks(ctx: SyncContext, progress: Progress, opened: Opened) -> dict[str, Any]:
     """Return the watermarks cycles shall begin with, and the field map that the base was built with."""
     present = ctx.store.watermarks()
-    memory = map_memory(ctx)
+    memory = ctx.settings.map_memory()
     same_map = memory["digest"] == opened.map_digest
     moved: dict[str, Any] = {FIELD_MAP: memory if same_map else {"digest": opened.map_digest}}
-    if WATERMARK not in present:
-        moved[WATERMARK] = opened.watermark
+    if MARKETO_WATERMARK not in present:
+        moved[MARKETO_WATERMARK] = opened.watermark
     for table in TABLES:
         document = progress.load(document_name(table)) or {}
-        name = watermark_name(table)
+        name = table_watermark(table)
         usable = name in present and present[name].get("columns") == document["columns"]
         if not usable:
             moved[name] = {"delta_link": document["delta_link"], "columns": document["columns"]}

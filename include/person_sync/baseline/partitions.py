@@ -20,9 +20,11 @@ from include.person_sync.baseline.progress import MARKETO, PARTITIONS, Progress,
 from include.person_sync.baseline.read_dynamics import document_name
 from include.person_sync.baseline.read_marketo import BULK, people_parts
 from include.person_sync.baseline.shuffle import Dealer, hash_numbers, partition_numbers
-from include.person_sync.core.rows import World, ids_by_table
+from include.person_sync.core.claims import named_rows
+from include.person_sync.core.pairing import free_rows
+from include.person_sync.core.policy import DeletedPerson
+from include.person_sync.core.rows import EMAIL_COLUMN, ids_by_table
 from include.person_sync.core.schema import TABLES
-from include.person_sync.stages.newcomers import EMAIL_COLUMN, Newcomers, unlinked_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,11 +122,18 @@ class Partitioning:
 
     def _free_rows(self, table: Table, frame: pd.DataFrame) -> set[str]:
         """Return the rows that may get a person, by the very rule of any run."""
-        nothing = frame.iloc[:0].set_index("dynamics_id")
-        rows = dict.fromkeys(TABLES, nothing) | {table: frame.set_index("dynamics_id")}
-        world = World(pd.DataFrame(), rows)
-        links = self._ctx.store.load_links(dynamics_ids=ids_by_table(frame.assign(dynamics_table=table.value)))
-        return set(unlinked_rows(self._ctx, world, Newcomers(links))["dynamics_id"])
+        rows = frame.assign(dynamics_table=table.value)
+        links = self._ctx.store.load_links(dynamics_ids=ids_by_table(rows), state=None)
+        is_open = links["state"] == "open"
+        unlinked = rows[~rows["dynamics_id"].isin(links.loc[is_open, "dynamics_id"])]
+        settings = self._ctx.settings
+        free = free_rows(
+            unlinked,
+            links[~is_open],
+            settings.sync_filter_column,
+            recreate=settings.deleted_in_marketo != DeletedPerson.IGNORE,
+        )
+        return set(free["dynamics_id"])
 
     # people
 
@@ -153,8 +162,8 @@ class Partitioning:
         """Deal out people without a row to meet; set the others aside by the id of that row."""
         links = self._ctx.store.load_links(marketo_ids=[int(one) for one in frame["marketo_id"]])
         linked = frame["marketo_id"].map(links.drop_duplicates("marketo_id").set_index("marketo_id")["dynamics_id"])
-        named = frame[self._ctx.settings.custom_fields.dynamics_id].str.strip().str.lower()
-        claim = linked.astype("str").fillna(named.mask(named == ""))
+        named = named_rows(frame, self._ctx.settings.custom_fields)
+        claim = linked.astype("str").fillna(named)
         self._deal_by_address(frame[claim.isna()])
         claiming = frame.copy()
         claiming[CLAIM], claiming[IS_LINK] = claim, linked.notna()

@@ -15,12 +15,12 @@ from include.person_sync.core.values import TEXT_DTYPE
 from include.person_sync.present.plan import describe_plan
 from include.person_sync.run.context import SyncContext
 from include.person_sync.run.cycle import note_failure
+from include.person_sync.run.manifests import DynamicsExtract, MarketoExtract, TableExtract
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.apply_dynamics import apply_dynamics
 from include.person_sync.stages.apply_marketo import apply_marketo
 from include.person_sync.stages.commit import commit
-from include.person_sync.stages.extract_marketo import WATERMARK
 from include.person_sync.stages.guard import guard
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.stages.reconcile import reconcile
@@ -119,33 +119,21 @@ def stage_partition(
     folder = RunFolder(ctx.staging, run_id_of(progress.baseline_id, number))
     read = staged_partition(ctx, schema, progress, number)
     now = refreshed(ctx, schema, read, opened.started_at)
-    marketo: dict[str, Any] = {
-        "parts": [folder.write_frame("marketo", now.people)],
-        "watermark": None,
-        "resumed": KIND,
-        "complete": True,
-        "known_links": known_links(ctx, opened, now),
-        "asked": [],
-        "backlog": {WATERMARK: []},
-        "taken_up": {WATERMARK: []},
-        "deleted": [],
-        "merged": {},
-        "api_calls": ctx.api_calls()["marketo"],
-    }
+    marketo = MarketoExtract(
+        parts=[folder.write_frame("marketo", now.people)],
+        resumed=KIND,
+        complete=True,
+        known_links=known_links(ctx, opened, now),
+        api_calls=ctx.api_calls()["marketo"],
+    )
     tables = {
-        table.value: {
-            "parts": [folder.write_frame(f"dynamics-{table.value}", rows)],
-            "deleted": [],
-            "rows": len(rows),
-            "backlog": [],
-            "taken_up": [],
-            "resumed": KIND,
-            "watermark": None,
-        }
+        table.value: TableExtract(
+            parts=[folder.write_frame(f"dynamics-{table.value}", rows)], rows=len(rows), resumed=KIND
+        )
         for table, rows in now.rows.items()
     }
-    dynamics = {"tables": tables, "api_calls": ctx.api_calls()["dynamics"]}
-    return folder.write_manifest("marketo", marketo), folder.write_manifest("dynamics", dynamics)
+    dynamics = DynamicsExtract(tables=tables, api_calls=ctx.api_calls()["dynamics"])
+    return marketo.write(folder), dynamics.write(folder)
 
 
 def staged_partition(ctx: SyncContext, schema: ResolvedSchema, progress: Progress, number: int) -> Staged:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
-from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -19,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from include.errors import ConfigError
 from include.person_sync.config.yaml_file import read_yaml
 from include.person_sync.core import fields as core
+from include.person_sync.core.policy import DeletedPerson, MatchingPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from include.person_sync.core.brakes import BrakeSettings
 
-__all__ = ["DEFAULT_PATH", "MatchingPolicy", "Settings", "load_settings"]
+__all__ = ["DEFAULT_PATH", "DeletedPerson", "MatchingPolicy", "Settings", "load_settings"]
 
 DEFAULT_PATH = Path(__file__).with_name("person_sync.yaml")
 PATH_VARIABLE = "PERSON_SYNC_CONFIG"
@@ -51,33 +51,6 @@ class _Section(BaseModel):
     """A part of the settings: immutable, and a key it does not know is a mistake."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
-
-
-class MatchingPolicy(StrEnum):
-    """
-    What happens to someone who is not linked yet.
-
-    `link`: search by e-mail and link when exactly one matches, create when none does. `create`: create without looking.
-    `hold`: neither, until a person decides.
-    """
-
-    LINK = "link"
-    CREATE = "create"
-    HOLD = "hold"
-
-
-class DeletedPerson(StrEnum):
-    """
-    What a deletion in Marketo means for the Dynamics row.
-
-    `recreate_on_change`: nothing, until the row is edited; then it becomes a new person (what the native connector
-    does). `ignore`: nothing, and the row gets no new person. `delete`: the row is deleted too, unless it was edited
-    meanwhile.
-    """
-
-    RECREATE = "recreate_on_change"
-    IGNORE = "ignore"
-    DELETE = "delete"
 
 
 class Matching(_Section):
@@ -235,6 +208,11 @@ class Settings(_Section):
     def field_map(self) -> core.FieldMap:
         """The field map. Raises ConfigError naming the fields when two of them get in each other's way."""
         return core.FieldMap(tuple(entry.as_field(name) for name, entry in self.fields_.items()))
+
+    def map_memory(self) -> dict[str, Any]:
+        """Return what is remembered of the field map and the filter, to tell later what changed about them."""
+        field_map = self.field_map
+        return {"digest": field_map.digest(), "fields": field_map.meanings(), "filter": self.sync_filter_column}
 
 
 def load_settings(path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -22,10 +22,12 @@ people yet, is exempt from all but the shrinking of a side.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from math import ceil
+from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
-from include.person_sync.core.plan import Action, Direction
+from include.person_sync.core.changes import writes_to
+from include.person_sync.core.vocabulary import Action, Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,9 +43,14 @@ __all__ = [
     "Limit",
     "PlanCounts",
     "SideSizes",
+    "budget_verdicts",
+    "changes_of_map",
     "check_overrides",
     "count_plan",
     "evaluate",
+    "is_shrunk",
+    "people_linked_before",
+    "side_sizes",
     "tripped",
 ]
 
@@ -52,7 +59,7 @@ _WAYS = (Direction.TO_DYNAMICS, Direction.TO_MARKETO)
 _KINDS = ("changed", "created", "emptied")
 _PEOPLE_BRAKES = (*((kind, way) for kind in _KINDS for way in _WAYS), ("deleted", Direction.TO_DYNAMICS))
 API_BUDGET = "api_budget"
-"""The brake of a plan that needs more calls than are left today; judged where calls are counted, see stages.guard."""
+"""The brake of a plan that needs more calls than are left today."""
 
 BRAKES = (
     *(f"{kind}_{way}" for kind, way in _PEOPLE_BRAKES),
@@ -150,6 +157,76 @@ class BrakeVerdict:
     remedy: str
 
 
+def is_shrunk(missing: int, before: int, settings: BrakeSettings) -> bool:
+    """Return whether so many of the people a side showed before are missing that it looks like a mistake."""
+    return missing > settings.shrunk_floor and missing > settings.shrunk_share * before
+
+
+def people_linked_before(known_links: int, *, first_run: bool, initial_load: bool, settings: BrakeSettings) -> int:
+    """
+    Return how many people were linked before this run; 0 for a first run, which brakes spare.
+
+    `first_run`: no feed was ever consumed. A few people may be linked by then all the same, having been created in real
+    time; many links but no watermark means lost state, not a first run. `initial_load`: people of the first run are
+    still waiting for their turn; brakes spare them as they spare a first run.
+    """
+    is_beginning = first_run and known_links < settings.changed.floor
+    return 0 if is_beginning or initial_load else known_links
+
+
+def changes_of_map(now: Mapping[str, Any], known: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """
+    Return what the map means otherwise than when the base was built: fields changed or removed, another filter.
+
+    `now`, `known`: `digest` of the whole map, `fields` (name → hash of its meaning), `filter` column; `known` is what
+    was remembered, and may be of an earlier form. A field that was added changes nothing that was agreed on: it is
+    filled in by itself.
+    """
+    known = known or now
+    filtered = known.get("filter", now["filter"])
+    if known.get("digest") == now["digest"] and filtered == now["filter"]:
+        return ()
+    before = known.get("fields")
+    if before is None:
+        return ("it is not known in which fields",)
+    gone = [f"{name} was removed" for name in before if name not in now["fields"]]
+    changed = [f"{name} was changed" for name in before if now["fields"].get(name, before[name]) != before[name]]
+    moved = ["the sync filter was changed"] if filtered != now["filter"] else []
+    return (*gone, *changed, *moved)
+
+
+def side_sizes(readings: Iterable[tuple[int | None, int]]) -> SideSizes | None:
+    """
+    Return how many linked people a side shows now, and showed before, where it was read in full; None elsewhere.
+
+    `readings`: per reading, how many were linked before it (None: not read in full) and how many it did not show.
+    """
+    full = [(linked, unseen) for linked, unseen in readings if linked]
+    if not full:
+        return None
+    before = sum(linked for linked, _ in full)
+    return SideSizes(now=before - sum(unseen for _, unseen in full), before=before)
+
+
+def budget_verdicts(plan: Plan, calls_left: int, records_per_call: int) -> list[BrakeVerdict]:
+    """Return a verdict when the day's remaining Marketo calls would not do: a read and a write per call's records."""
+    writes = plan.changes[plan.changes["direction"] == Direction.TO_MARKETO]
+    creates = int((writes["action"] == Action.CREATE).sum())
+    needed = 2 * ceil((len(writes) - creates) / records_per_call) + ceil(creates / records_per_call)
+    if not needed or needed <= calls_left:
+        return []
+    return [
+        BrakeVerdict(
+            name=API_BUDGET,
+            seen=f"{needed} calls needed",
+            limit=f"{calls_left} calls left today",
+            message=f"The plan needs about {needed} Marketo calls and {calls_left} of today's quota are left.",
+            remedy="wait for the reset at midnight Central Time, raise marketo.daily_quota if more is allowed, "
+            f"or {_override(API_BUDGET)}.",
+        )
+    ]
+
+
 def count_plan(plan: Plan) -> Mapping[Direction, DirectionCounts]:
     """Return, per direction that writes, how many people `plan` changes, creates and empties."""
     return {way: _count_direction(plan, way) for way in _WAYS}
@@ -159,7 +236,7 @@ def _count_direction(plan: Plan, way: Direction) -> DirectionCounts:
     changes = plan.changes[plan.changes["direction"] == way]
     values = plan.values[plan.values["change_no"].isin(changes["change_no"])]
     held = values["marketo" if way is Direction.TO_MARKETO else "dynamics"]
-    empties = values["outcome"].isin([str(way), "collision"]) & values["planned"].isna() & held.notna()
+    empties = (writes_to(values) == way) & values["planned"].isna() & held.notna()
     created = changes["action"] == Action.CREATE
     deleted = changes["action"] == Action.DELETE
     touched = changes["change_no"].isin(values["change_no"])
@@ -234,7 +311,7 @@ def _people_verdict(kind: str, way: Direction, people: int, everyone: int, limit
 def _size_verdicts(counts: PlanCounts, settings: BrakeSettings) -> Iterator[BrakeVerdict]:
     for system, sizes in (("dynamics", counts.dynamics), ("marketo", counts.marketo)):
         gone = 0 if sizes is None else sizes.before - sizes.now
-        if sizes is not None and gone > settings.shrunk_floor and gone > settings.shrunk_share * sizes.before:
+        if sizes is not None and is_shrunk(gone, sizes.before, settings):
             name = f"{system}_shrank"
             yield BrakeVerdict(
                 name=name,

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
 import pandas as pd
 
+from include.person_sync.core.relations import DECISIONS
 from include.person_sync.core.values import TEXT_DTYPE
+from include.person_sync.core.vocabulary import Outcome, PairOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -62,20 +63,23 @@ def wire_value(field: str, planned: str | float | None) -> object:
     return planned == "true" if field == IS_DELETED else planned
 
 
-def control_decisions(
-    pairs: pd.DataFrame, people: pd.DataFrame, names: ControlNames, *, fulfilled: pd.Series
-) -> pd.DataFrame:
-    """
-    Return what the control fields of living pairs must become, as decisions (see core.merge), only where they differ.
+def is_control(values: pd.DataFrame) -> pd.Series:
+    """Return True per decision or planned value that is about a control field, and no mapped one."""
+    return values["rule"] == CONTROL_RULE
 
-    `pairs`: link_id, marketo_id, dynamics_table, dynamics_id. `people`: index marketo_id, columns by REST name. A
-    person yet to be created (without marketo_id) holds nothing; of one that was not read nothing is known and nothing
-    decided. `fulfilled`: True per pair whose request this run fulfils, so
-    that it is cleared and may be set again later.
+
+def control_decisions(pairs: pd.DataFrame, people: pd.DataFrame, names: ControlNames) -> pd.DataFrame:
+    """
+    Return what the control fields of living pairs must become (DECISIONS), only where they differ.
+
+    `pairs`: PAIRS. `people`: index marketo_id, columns by REST name. A person yet to be created (without marketo_id)
+    holds nothing; of one that was not read nothing is known and nothing decided. The request of a pair that is linked
+    or made for it in this run is fulfilled: it is cleared, so that it may be set again later.
     """
     rest = rest_names(names)
     seen = pairs["marketo_id"].isna() | pairs["marketo_id"].isin(people.index)
-    pairs, fulfilled = pairs[seen], fulfilled.loc[pairs.index][seen]
+    pairs = pairs[seen]
+    fulfilled = pairs["origin"].isin([PairOrigin.LINK, PairOrigin.CREATE_IN_DYNAMICS])
     now = people.reindex(pairs["marketo_id"].fillna(NOBODY).astype("int64")).set_axis(pairs.index)
     current: dict[str, pd.Series] = {field: now[name] if name in now else empty(pairs) for field, name in rest.items()}
     deleted = current[IS_DELETED].str.lower() == "true"
@@ -89,12 +93,12 @@ def control_decisions(
         decision_rows(pairs.loc[differs, "link_id"], field, current[field][differs], planned[differs])
         for field, (planned, differs) in wanted.items()
     ]
-    return pd.concat(rows, ignore_index=True)
+    return DECISIONS.joined(*rows)
 
 
 def deletion_decisions(links: pd.DataFrame, asking: Collection[int]) -> pd.DataFrame:
     """
-    Return what the control fields of links become whose Dynamics row was deleted: flagged, and free for a new request.
+    Return what the control fields of links become whose row was deleted (DECISIONS): flagged, and free to ask again.
 
     The request of people `asking` just now is such a one already and stays.
     """
@@ -105,7 +109,7 @@ def deletion_decisions(links: pd.DataFrame, asking: Collection[int]) -> pd.DataF
         decision_rows(links["link_id"], IS_DELETED, nothing, flagged),
         decision_rows(links.loc[old, "link_id"], REQUEST, nothing[old], nothing[old]),
     ]
-    return pd.concat(rows, ignore_index=True)
+    return DECISIONS.joined(*rows)
 
 
 def empty(frame: pd.DataFrame) -> pd.Series:
@@ -115,16 +119,5 @@ def empty(frame: pd.DataFrame) -> pd.Series:
 
 def decision_rows(link_ids: pd.Series, field: str, current: pd.Series, planned: pd.Series) -> pd.DataFrame:
     """Return decisions to write one control field to Marketo."""
-    return pd.DataFrame(
-        {
-            "link_id": link_ids.to_numpy(),
-            "field": field,
-            "outcome": "to_marketo",
-            "winner": np.nan,
-            "base": np.nan,
-            "marketo": current.to_numpy(),
-            "dynamics": np.nan,
-            "planned": planned.to_numpy(),
-            "rule": CONTROL_RULE,
-        }
-    ).astype(dict.fromkeys(("field", "outcome", "winner", "base", "marketo", "dynamics", "planned", "rule"), "str"))
+    rows = pd.DataFrame({"link_id": link_ids.to_numpy(), "marketo": current.to_numpy(), "planned": planned.to_numpy()})
+    return DECISIONS.of(rows, field=field, outcome=Outcome.TO_MARKETO.value, rule=CONTROL_RULE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 
 from include.person_sync.core.fields import Blank, Rule, Side, Table
 from include.person_sync.core.values import MARKS, MISSING
+from include.person_sync.core.vocabulary import Outcome
 
 if TYPE_CHECKING:
     from include.person_sync.core.schema import EffectiveField
@@ -19,17 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Cells", "Decided", "Outcome", "decide", "differs", "winner_of"]
 
 
-class Outcome(StrEnum):
-    """What is decided for one field of one pair."""
-
-    TO_DYNAMICS = "to_dynamics"
-    TO_MARKETO = "to_marketo"
-    ADOPT = "adopt"
-    COLLISION = "collision"
-    WITHHELD = "withheld"
-
-
-OUTCOMES = tuple(Outcome)
+OUTCOMES = (Outcome.TO_DYNAMICS, Outcome.TO_MARKETO, Outcome.ADOPT, Outcome.COLLISION, Outcome.WITHHELD)
 _TO_DYNAMICS, _TO_MARKETO, _ADOPT, _COLLISION, _WITHHELD = range(len(OUTCOMES))
 _NOTHING = -1
 

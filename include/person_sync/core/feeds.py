@@ -1,5 +1,5 @@
 """
-Where to take up Marketo's activity feeds again: watermark arithmetic without clock or network.
+Change feeds without clock or network: where to take them up again, and how much of them a run takes in.
 
 Rows may become visible late and share seconds, so a feed is read again from some minutes *behind* the watermark (the
 overlap), and rows already handled are recognised by their `marketoGUID`. After a mass change that window holds
@@ -118,3 +118,41 @@ def advance(
         seen=dict(newest),
         overlapped_at=overlapped_at or position.overlapped_at,
     )
+
+
+@dataclass(frozen=True)
+class Intake:
+    """
+    Records of one source that a run takes in (`now`), those among them that came from the backlog (`waited`), and the
+    rest, which waits for a later run (`later`).
+    """
+
+    now: tuple[str, ...] = ()
+    waited: tuple[str, ...] = ()
+    later: tuple[str, ...] = ()
+
+
+def take_next(fresh: Iterable[str], waiting: Iterable[str], limit: int | None) -> Intake:
+    """
+    Return what a run takes in: those `waiting`, the longest first, then as many of the `fresh` ones as fit.
+
+    A cycle takes up a bounded number of records per source, so a mass change on one table neither holds back a small
+    change elsewhere nor fills the memory. `waiting`: at most `limit` of the backlog, oldest first; whoever waits
+    already is not noted again. `limit`: None takes in all of `fresh`.
+    """
+    if limit is None:
+        return Intake(now=tuple(fresh))
+    waited = tuple(waiting)[:limit]
+    known = set(waited)
+    new = tuple(record for record in dict.fromkeys(fresh) if record not in known)
+    room = limit - len(waited)
+    return Intake(now=waited + new[:room], waited=waited, later=new[room:])
+
+
+@dataclass(frozen=True)
+class Gap:
+    """One gap: the feed, what was seen, and how the run goes on."""
+
+    feed: str
+    seen: str
+    route: str

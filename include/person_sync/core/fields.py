@@ -137,7 +137,8 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MARKETO_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _COLUMN = re.compile(r"(?P<attribute>[a-z][a-z0-9_]*)(?:>(?P<table>[a-z][a-z0-9_]*)\.(?P<column>[a-z][a-z0-9_]*))?")
 _MEANING = ("type", "marketo", "contact", "lead", "rule", "contact_rule", "lead_rule", "blank")
-_RESERVED = frozenset({"link_id"})
+_RESERVED = frozenset({"link_id", "dynamics_id", "dynamics_type", "dynamics_is_deleted", "sync_to_dynamics"})
+"""Names of our own: the key of aligned frames, and the control fields, which travel in the same plan."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,26 +1,51 @@
 """
 Events that change who is who: deletions, merges and qualification, on either side.
 
-They are worked out before newcomers are paired and before anything is merged, since they move links: from a loser to
+They are worked out before anybody new is paired and before anything is merged, since they move links: from a loser to
 its winner, from a qualified lead to its contact. A link keeps its id, and with it its base and history, for as long as
 it is the same human. Only positive evidence moves or closes a link; that something was not seen is none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from include.person_sync.core.fields import Table
-from include.person_sync.core.rows import passes_filter
+from include.person_sync.core.relations import HOLDS, LINKS
+from include.person_sync.core.rows import (
+    ORIGINATING_LEAD,
+    PARENT_CONTACT,
+    is_qualified,
+    masters,
+    passes_filter,
+    row_key,
+)
+from include.person_sync.core.snapshot import Needs
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
 
-    from include.person_sync.core.rows import World
+    from include.person_sync.core.policy import Policy
+    from include.person_sync.core.snapshot import Snapshot
+
+__all__ = [
+    "DELETED_IN_DYNAMICS",
+    "DELETED_IN_MARKETO",
+    "MERGED_IN_DYNAMICS",
+    "MERGED_IN_MARKETO",
+    "QUALIFIED_INTO_LINKED",
+    "SAME_HUMAN",
+    "SEVERAL_CONTACTS",
+    "Identities",
+    "blocked_rows",
+    "final",
+    "follow",
+    "needs",
+]
 
 DELETED_IN_DYNAMICS = "deleted in Dynamics"
 DELETED_IN_MARKETO = "deleted in Marketo"
@@ -28,133 +53,83 @@ MERGED_IN_MARKETO = "merged in Marketo"
 MERGED_IN_DYNAMICS = "merged in Dynamics"
 QUALIFIED_INTO_LINKED = "qualified into a contact that is linked to another person"
 
-MERGED, MASTER, PARENT_CONTACT, ORIGINATING_LEAD = (
-    "merged",
-    "_masterid_value",
-    "_parentcontactid_value",
-    "_originatingleadid_value",
+SAME_HUMAN, SEVERAL_CONTACTS = "SAME_HUMAN", "SEVERAL_CONTACTS"
+SEVERAL_CONTACTS_MESSAGE = (
+    "several contacts name the lead of this person as the one they come from, so nobody can tell which of them the "
+    "person is; qualify the lead into one of them, or clear the originating lead on the others"
 )
-QUALIFIED = "1"
-LONGEST_CHAIN = 50
 
 Key = TypeVar("Key", int, str)
-Fetch = Callable[[Table, list[str]], pd.DataFrame]
-"""Reads rows of a table into the world and returns the open links that point to them."""
+Row = tuple[str, str]
+"""A Dynamics table and a row id."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Identities:
     """
     Where the links of a run stand after its events.
 
-    `links`: the open links, with moved ones pointing to their new half. `closed`: link id → reason. `flagged`: links
-    (as they were) whose person must be told that the row is gone. `moved`: link ids that point elsewhere than before;
-    `retabled` those that changed table. `twins`: people who became the same human as another, for a person to merge
-    (columns marketo_id, dynamics_table, dynamics_id, message).
+    `links`: the open links, with moved ones pointing to their new half (LINKS). `ended`: links that the events close,
+    as they were; `closed`: link id → reason. `flagged`: those of them whose person must be told that the row is gone.
+    `relinked`: links that point elsewhere than before; `retabled` those that changed table. `holds`: people who became
+    the same human as another, and contacts of whom nobody can tell which one a lead became (HOLDS).
     """
 
     links: pd.DataFrame
-    closed: dict[int, str] = field(default_factory=dict)
-    flagged: list[int] = field(default_factory=list)
-    moved: set[int] = field(default_factory=set)
-    retabled: set[int] = field(default_factory=set)
-    twins: list[dict[str, object]] = field(default_factory=list)
+    ended: pd.DataFrame
+    closed: Mapping[int, str]
+    flagged: pd.DataFrame
+    relinked: frozenset[int]
+    retabled: frozenset[int]
+    holds: pd.DataFrame
 
-    def open(self) -> pd.DataFrame:
-        """Return the links that are still open."""
-        return self.links[~self.links["link_id"].isin(self.closed)]
-
-    def close(self, link_ids: Sequence[int], reason: str) -> None:
-        """Close links; the first reason given stays."""
-        for one in link_ids:
-            self.closed.setdefault(int(one), reason)
-
-    def know(self, links: pd.DataFrame) -> None:
-        """Take in links of rows read on the way."""
-        new = links[~links["link_id"].isin(self.links["link_id"])]
-        self.links = pd.concat([self.links, new], ignore_index=True)
-
-    def is_linked(self, table: str, row_id: str) -> bool:
-        """Return whether an open link points to the row."""
-        links = self.open()
-        return bool(((links["dynamics_table"] == table) & (links["dynamics_id"] == row_id)).any())
-
-    def point(self, link_id: int, **to: object) -> None:
-        """Point a link elsewhere."""
-        row = self.links["link_id"] == link_id
-        if "dynamics_table" in to and (self.links.loc[row, "dynamics_table"] != to["dynamics_table"]).any():
-            self.retabled.add(link_id)
-        values = {name: self.links[name].mask(row, value) for name, value in to.items()}
-        self.links = self.links.assign(**values)
-        self.moved.add(link_id)
+    def lost(self, reason: str) -> pd.DataFrame:
+        """Return the links that the events close for one reason."""
+        return self.ended[self.ended["link_id"].map(dict(self.closed)) == reason]
 
 
-@dataclass(frozen=True)
-class Events:
+def follow(snapshot: Snapshot, policy: Policy) -> Identities:
     """
-    What the feeds said happened: `deleted_people`, `merged_people` (loser → winner), `deleted_rows` per table name.
+    Return the links after all events of the snapshot: deleted rows, merged people, deleted people, qualified leads,
+    merged rows, in this order.
+
+    What the events need and the snapshot lacks (see `needs`) is left as it is. Independent of the order of rows.
     """
+    ledger = _Ledger(snapshot.links)
+    _follow_row_deletions(ledger, snapshot)
+    _follow_person_merges(ledger, snapshot.events.merged_people)
+    ledger.close(ledger.of_people(snapshot.events.deleted_people), DELETED_IN_MARKETO)
+    _follow_qualifications(ledger, snapshot, policy)
+    _follow_row_merges(ledger, snapshot)
+    return ledger.identities()
 
-    deleted_people: frozenset[int]
-    merged_people: Mapping[int, int]
-    deleted_rows: Mapping[str, frozenset[str]]
 
-
-def follow_events(
-    links: pd.DataFrame, events: Events, world: World, fetch: Fetch, filter_column: str | None
-) -> Identities:
+def needs(snapshot: Snapshot) -> Needs:
     """
-    Return the links after all events. `fetch` reads rows into `world`; it is called once per table and kind of event,
-    never per person.
+    Return the rows that the events lead to and that are not in hand: contacts of qualified leads, masters of merged
+    rows.
 
-    `links` are the open links of everybody in hand or named by an event. Pure but for `fetch`.
+    Merges form chains, so what is read may name further rows: to be asked again until nothing is needed.
     """
-    identities = Identities(links.copy())
-    follow_row_deletions(identities, events, world)
-    follow_person_merges(identities, events)
-    identities.close(matching(identities.open(), "marketo_id", events.deleted_people), DELETED_IN_MARKETO)
-    follow_qualifications(identities, world, fetch, filter_column)
-    follow_row_merges(identities, world, fetch)
-    return identities
+    links = snapshot.links
+    linked = {table: set(links.loc[links["dynamics_table"] == table.value, "dynamics_id"]) for table in Table}
+    named = {contact for contacts in _contacts_named(snapshot, linked[Table.LEAD]).values() for contact in contacts}
+    wanted = {Table.CONTACT: frozenset(named - set(snapshot.rows[Table.CONTACT].index))}
+    for table in Table:
+        steps = masters(snapshot.rows[table])
+        ends = _chain(linked[table] | (named if table is Table.CONTACT else set()), steps)
+        wanted[table] = wanted.get(table, frozenset()) | frozenset(ends - set(snapshot.rows[table].index))
+    return Needs(follow=wanted).beyond(snapshot.asked)
 
 
-def matching(links: pd.DataFrame, column: str, ids: Collection[Any]) -> list[int]:
-    """Return the ids of links with one of the ids in a column."""
-    return [int(one) for one in links.loc[links[column].isin(list(ids)), "link_id"]]
-
-
-def follow_row_deletions(identities: Identities, events: Events, world: World) -> None:
-    """
-    Close links of deleted rows; a row that came with this very extract is there again, whatever the feed also says.
-    """
-    for table, rows in world.rows.items():
-        gone = events.deleted_rows.get(table.value, frozenset()) - set(rows.index)
-        links = identities.open()
-        closed = matching(links[links["dynamics_table"] == table.value], "dynamics_id", gone)
-        identities.close(closed, DELETED_IN_DYNAMICS)
-        identities.flagged += [one for one in closed if not matching_people(links, one, events.deleted_people)]
-
-
-def matching_people(links: pd.DataFrame, link_id: int, people: frozenset[int]) -> bool:
-    """Return whether a link's person is one of `people`."""
-    return bool(links.loc[links["link_id"] == link_id, "marketo_id"].isin(people).any())
-
-
-def follow_person_merges(identities: Identities, events: Events) -> None:
-    """
-    Give a loser's link to its winner; where the winner has one already, the winner's stays and the loser's is closed.
-
-    Source: Marketo developer guide, "Leads" (merge): the losers' ids cease to exist.
-    """
-    links = identities.open()
-    concerned = links[links["marketo_id"].isin(list(events.merged_people))].sort_values("link_id")
-    for link_id, loser in concerned[["link_id", "marketo_id"]].itertuples(index=False):
-        winner = final(int(loser), events.merged_people)
-        taken = identities.open()
-        if winner is None or (taken["marketo_id"] == winner).any():
-            identities.close([link_id], MERGED_IN_MARKETO)
-        else:
-            identities.point(int(link_id), marketo_id=winner)
+def _chain(starts: Collection[str], steps: Mapping[str, str]) -> set[str]:
+    """Return everything that is reached from `starts` by one or more steps."""
+    reached: set[str] = set()
+    edge = {steps[start] for start in starts if start in steps}
+    while edge - reached:
+        reached |= edge
+        edge = {steps[key] for key in edge if key in steps}
+    return reached
 
 
 def final(start: Key, steps: Mapping[Key, Key]) -> Key | None:
@@ -168,96 +143,174 @@ def final(start: Key, steps: Mapping[Key, Key]) -> Key | None:
     return start
 
 
-def follow_qualifications(identities: Identities, world: World, fetch: Fetch, filter_column: str | None) -> None:
+class _Ledger:
+    """The links while events are entered: who is linked to what now, kept by both ids. Private to `follow`."""
+
+    def __init__(self, links: pd.DataFrame) -> None:
+        self.links = links.sort_values("link_id", ignore_index=True)
+        self.people = dict(zip(self.links["link_id"].tolist(), self.links["marketo_id"].tolist(), strict=True))
+        rows = zip(self.links["dynamics_table"], self.links["dynamics_id"], strict=True)
+        self.rows: dict[int, Row] = dict(zip(self.links["link_id"].tolist(), rows, strict=True))
+        self.owner_of_person = {person: link_id for link_id, person in self.people.items()}
+        self.owner_of_row = {row: link_id for link_id, row in self.rows.items()}
+        self.closed: dict[int, str] = {}
+        self.flagged: list[int] = []
+        self.relinked: set[int] = set()
+        self.retabled: set[int] = set()
+        self.at_new_row: set[int] = set()
+        self.holds: list[dict[str, Any]] = []
+
+    def of_people(self, people: Collection[int]) -> list[int]:
+        """Return the open links of people, by link id."""
+        return sorted(self.owner_of_person[person] for person in people if person in self.owner_of_person)
+
+    def of_rows(self, table: Table, ids: Collection[str]) -> list[int]:
+        """Return the open links of rows, by link id."""
+        rows = ((table.value, row_id) for row_id in ids)
+        return sorted(self.owner_of_row[row] for row in rows if row in self.owner_of_row)
+
+    def close(self, link_ids: Collection[int], reason: str) -> None:
+        """Close links; their ids are free from then on."""
+        for link_id in link_ids:
+            self.closed[link_id] = reason
+            del self.owner_of_person[self.people[link_id]]
+            del self.owner_of_row[self.rows[link_id]]
+
+    def give_to_person(self, link_id: int, person: int) -> None:
+        """Point a link to another person."""
+        del self.owner_of_person[self.people[link_id]]
+        self.people[link_id] = person
+        self.owner_of_person[person] = link_id
+        self.relinked.add(link_id)
+
+    def give_to_row(self, link_id: int, row: Row, reason_if_taken: str) -> None:
+        """Point a link to another row; where that row is linked, close the link and leave the people to be merged."""
+        if row in self.owner_of_row:
+            self.hold(SAME_HUMAN, row, self.people[link_id], f"{reason_if_taken}; merge the two people in Marketo")
+            self.close([link_id], reason_if_taken)
+            return
+        if row[0] != self.rows[link_id][0]:
+            self.retabled.add(link_id)
+        del self.owner_of_row[self.rows[link_id]]
+        self.rows[link_id] = row
+        self.owner_of_row[row] = link_id
+        self.at_new_row.add(link_id)
+        self.relinked.add(link_id)
+
+    def hold(self, code: str, row: Row, person: int, message: str) -> None:
+        """Leave something to a person to decide."""
+        about = {"marketo_id": person, "dynamics_table": row[0], "dynamics_id": row[1]}
+        self.holds.append({**about, "code": code, "message": message})
+
+    def identities(self) -> Identities:
+        """Return the ledger's balance as a value."""
+        links = self.links
+        is_closed = links["link_id"].isin(list(self.closed))
+        is_relinked = links["link_id"].isin(list(self.relinked))
+        now = links.assign(
+            marketo_id=links["marketo_id"].mask(is_relinked, links["link_id"].map(self.people)).astype("int64"),
+            dynamics_table=links["link_id"].map({link_id: row[0] for link_id, row in self.rows.items()}),
+            dynamics_id=links["link_id"].map({link_id: row[1] for link_id, row in self.rows.items()}),
+            dynamics_version=links["dynamics_version"].mask(links["link_id"].isin(list(self.at_new_row)), np.nan),
+        )
+        held = pd.DataFrame(self.holds)
+        return Identities(
+            links=LINKS.of(now[~is_closed]).reset_index(drop=True),
+            ended=LINKS.of(links[is_closed]).reset_index(drop=True),
+            closed=dict(sorted(self.closed.items())),
+            flagged=LINKS.of(links[links["link_id"].isin(self.flagged)]).reset_index(drop=True),
+            relinked=frozenset(self.relinked - set(self.closed)),
+            retabled=frozenset(self.retabled - set(self.closed)),
+            holds=HOLDS.of(held, kind="ambiguous", direction="to_marketo", action="create"),
+        )
+
+
+def _follow_row_deletions(ledger: _Ledger, snapshot: Snapshot) -> None:
+    """
+    Close links of deleted rows; a row that came with this very extract is there again, whatever the feed also says.
+
+    The person is told, unless it is deleted too.
+    """
+    for table, rows in snapshot.rows.items():
+        gone = snapshot.events.rows_gone(table) - set(rows.index)
+        links = ledger.of_rows(table, gone)
+        ledger.flagged += [link for link in links if ledger.people[link] not in snapshot.events.deleted_people]
+        ledger.close(links, DELETED_IN_DYNAMICS)
+
+
+def _follow_person_merges(ledger: _Ledger, merged: Mapping[int, int]) -> None:
+    """
+    Give a loser's link to its winner; where the winner has one already, the winner's stays and the loser's is closed.
+
+    Source: Marketo developer guide, "Leads" (merge): the losers' ids cease to exist.
+    """
+    for link_id in ledger.of_people(merged):
+        winner = final(ledger.people[link_id], merged)
+        if winner is None or winner in ledger.owner_of_person:
+            ledger.close([link_id], MERGED_IN_MARKETO)
+        else:
+            ledger.give_to_person(link_id, winner)
+
+
+def _follow_qualifications(ledger: _Ledger, snapshot: Snapshot, policy: Policy) -> None:
     """
     Move the links of qualified leads to their contacts: the same human, from now on under the contact's rules.
 
-    The contact is named by the lead (`parentcontactid`, once the lead is qualified) or names the lead
-    (`originatingleadid`); either may be seen first, in streams without common order. A contact the sync filter keeps
-    out leaves the link with the lead. Source: Dataverse reference, action QualifyLead.
+    Either half may be seen first, in streams without common order. A contact the sync filter keeps out leaves the link
+    with the lead. Where several contacts name the lead and it names none of them, nothing is guessed: they are held.
     """
-    leads, contacts = world.rows[Table.LEAD], world.rows[Table.CONTACT]
-    links = identities.open()
-    links = links[links["dynamics_table"] == Table.LEAD.value]
-    linked = {str(row_id): int(one) for row_id, one in zip(links["dynamics_id"], links["link_id"], strict=True)}
-    named: dict[str, str] = {}
+    linked = {row_id: link_id for (table, row_id), link_id in ledger.owner_of_row.items() if table == Table.LEAD.value}
+    contacts = snapshot.rows[Table.CONTACT]
+    allowed = set(contacts.index[passes_filter(contacts, policy.sync_filter_column)])
+    for lead, named in sorted(_contacts_named(snapshot, linked).items()):
+        candidates = sorted(named & allowed)
+        if len(candidates) == 1:
+            ledger.give_to_row(linked[lead], (Table.CONTACT.value, candidates[0]), QUALIFIED_INTO_LINKED)
+        for contact in candidates if len(candidates) > 1 else ():
+            row = (Table.CONTACT.value, contact)
+            ledger.hold(SEVERAL_CONTACTS, row, ledger.people[linked[lead]], SEVERAL_CONTACTS_MESSAGE)
+
+
+def _contacts_named(snapshot: Snapshot, leads: Collection[str]) -> dict[str, set[str]]:
+    """
+    Return the contacts that each of some leads may have become: the one it names once it is qualified
+    (`parentcontactid`), else those that name it (`originatingleadid`).
+
+    Source: Dataverse reference, action QualifyLead.
+    """
+    named: dict[str, set[str]] = {}
+    contacts, rows = snapshot.rows[Table.CONTACT], snapshot.rows[Table.LEAD]
     if ORIGINATING_LEAD in contacts:
-        origin = contacts[ORIGINATING_LEAD].dropna().str.lower()
-        named |= {str(lead): str(contact) for contact, lead in origin.items() if lead in linked}
-    if PARENT_CONTACT in leads:
-        qualified = leads.loc[leads["statecode"] == QUALIFIED, PARENT_CONTACT].dropna().str.lower()
-        named |= {str(lead): str(contact) for lead, contact in qualified.items() if lead in linked}
-    unread = sorted(set(named.values()) - set(contacts.index))
-    if unread:
-        identities.know(fetch(Table.CONTACT, unread))
-    contacts = world.rows[Table.CONTACT]
-    allowed = set(contacts.index[passes_filter(contacts, filter_column)])
-    for lead, contact in named.items():
-        if contact in allowed:
-            move_to_row(identities, linked[lead], Table.CONTACT.value, contact, QUALIFIED_INTO_LINKED)
+        origins = row_key(contacts[ORIGINATING_LEAD]).dropna()
+        for contact, lead in origins[origins.isin(list(leads))].items():
+            named.setdefault(str(lead), set()).add(str(contact))
+    if PARENT_CONTACT in rows:
+        parents = row_key(rows.loc[is_qualified(rows), PARENT_CONTACT]).dropna()
+        named |= {str(lead): {str(contact)} for lead, contact in parents[parents.index.isin(list(leads))].items()}
+    return named
 
 
-def move_to_row(identities: Identities, link_id: int, table: str, row_id: str, reason_if_taken: str) -> None:
-    """
-    Point a link to another row; where that row is linked already, close the link and leave the two people to be merged.
-    """
-    if identities.is_linked(table, row_id):
-        person = identities.links.loc[identities.links["link_id"] == link_id, "marketo_id"].iloc[0]
-        identities.close([link_id], reason_if_taken)
-        identities.twins.append(
-            {
-                "marketo_id": int(person),
-                "dynamics_table": table,
-                "dynamics_id": row_id,
-                "message": f"{reason_if_taken}; merge the two people in Marketo",
-            }
-        )
-    else:
-        identities.point(link_id, dynamics_table=table, dynamics_id=row_id, dynamics_version=None)
-
-
-def follow_row_merges(identities: Identities, world: World, fetch: Fetch) -> None:
+def _follow_row_merges(ledger: _Ledger, snapshot: Snapshot) -> None:
     """
     Give the link of a merged row to its master, along chains of merges; where the master has a link, that one stays.
 
     Source: Dataverse reference, action Merge: the subordinate stays as an inactive row with `merged` and `masterid`.
     """
-    for table in list(world.rows):
-        masters = master_of(world, table)
-        links = identities.open()
-        links = links[(links["dynamics_table"] == table.value) & links["dynamics_id"].isin(list(masters))]
-        if links.empty:
-            continue
-        for _ in range(LONGEST_CHAIN):
-            unread = sorted(set(masters.values()) - set(world.rows[table].index))
-            if not unread:
-                break
-            identities.know(fetch(table, unread))
-            if not set(unread) & set(world.rows[table].index):
-                break
-            masters = master_of(world, table)
-        for link_id, row_id in links.sort_values("link_id")[["link_id", "dynamics_id"]].itertuples(index=False):
-            master = final(str(row_id), masters)
-            if master is None or master not in world.rows[table].index:
-                identities.close([link_id], MERGED_IN_DYNAMICS)
+    for table, rows in snapshot.rows.items():
+        steps = masters(rows)
+        for link_id in ledger.of_rows(table, steps):
+            master = final(ledger.rows[link_id][1], steps)
+            if master is None or master not in rows.index:
+                ledger.close([link_id], MERGED_IN_DYNAMICS)
             else:
-                move_to_row(identities, int(link_id), table.value, master, MERGED_IN_DYNAMICS)
-
-
-def master_of(world: World, table: Table) -> dict[str, str]:
-    """Return loser → master of the rows in hand."""
-    rows = world.rows[table]
-    if MERGED not in rows or MASTER not in rows:
-        return {}
-    losers = rows[(rows[MERGED].str.lower() == "true") & rows[MASTER].notna()]
-    return {str(loser): str(master).lower() for loser, master in losers[MASTER].items()}
+                ledger.give_to_row(link_id, (table.value, master), MERGED_IN_DYNAMICS)
 
 
 def blocked_rows(rows: pd.DataFrame, closed: pd.DataFrame, *, recreate: bool) -> pd.Series:
     """
     Return True per row (columns dynamics_table, dynamics_id) that once had a person and gets no new one by itself.
 
-    Rows of people deleted in Marketo get a new one when the policy is to recreate.
+    `closed`: closed links. Rows of people deleted in Marketo get a new one when the policy is to recreate.
     """
     memory = closed if not recreate else closed[closed["closed_reason"] != DELETED_IN_MARKETO]
     keys = pd.MultiIndex.from_frame(memory[["dynamics_table", "dynamics_id"]])

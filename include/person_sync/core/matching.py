@@ -1,29 +1,15 @@
-"""Who is who: pairing people that exist on both sides without a link, and the identities of people we create."""
+"""Who shares an address: people that exist on both sides without a link, paired where exactly one of each fits."""
 
 from __future__ import annotations
 
-import re
-import uuid
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import pandas as pd
 
-from include.person_sync.core.fields import Table
 from include.person_sync.core.values import MARKS, TEXT_DTYPE
 
-__all__ = [
-    "MATCH_COLUMNS",
-    "CreateRequest",
-    "MatchOutcome",
-    "MatchReason",
-    "RequestProblem",
-    "dynamics_row_id",
-    "match_by_email",
-    "match_people",
-    "parse_request",
-]
+__all__ = ["MATCH_COLUMNS", "MatchOutcome", "MatchReason", "match_by_email"]
 
 MATCH_COLUMNS = ("outcome", "marketo_id", "dynamics_table", "dynamics_id", "reason")
 
@@ -55,25 +41,6 @@ class MatchReason(StrEnum):
     TWINS = "twins"
     NO_EMAIL = "no_email"
     UNREADABLE_EMAIL = "unreadable_email"
-
-
-def match_people(dynamics: pd.DataFrame, marketo: pd.DataFrame) -> pd.DataFrame:
-    """
-    Return how unlinked people pair up: by the Dynamics id that a Marketo person carries, else by e-mail address.
-
-    `dynamics` and `marketo` as in `match_by_email`; `marketo` may also have `dynamics_table` and `dynamics_id`, the
-    values of the custom fields `dynamicsType` and `dynamicsId`. Ids are compared without regard to case. A row that one
-    Marketo person names is theirs, whatever the addresses say; a row that several name is ambiguous, as are they. An
-    id that is not among `dynamics` says nothing, and its person is matched by address like any other. The result is as
-    in `match_by_email`.
-    """
-    people = _everyone(dynamics, marketo)
-    people["key"] = _row_key(people)
-    ours, theirs = _counts(people)
-    named = (ours > 0) & (theirs > 0)
-    by_id = _verdicts(people[named], MatchReason.SAME_ID, MatchReason.SEVERAL_CLAIM_ROW)
-    by_email = _by_email(people[~named].copy())
-    return pd.concat([by_id, by_email], ignore_index=True)
 
 
 def match_by_email(dynamics: pd.DataFrame, marketo: pd.DataFrame) -> pd.DataFrame:
@@ -108,10 +75,6 @@ def _everyone(dynamics: pd.DataFrame, marketo: pd.DataFrame) -> pd.DataFrame:
         for side in (theirs, ours)
     ]
     return pd.concat(sides, ignore_index=True)
-
-
-def _row_key(people: pd.DataFrame) -> pd.Series:
-    return people["dynamics_table"].str.lower() + " " + people["dynamics_id"].str.strip().str.lower()
 
 
 def _by_email(people: pd.DataFrame) -> pd.DataFrame:
@@ -158,49 +121,3 @@ def _single(people: pd.DataFrame, outcome: MatchOutcome, reason: MatchReason) ->
     asked = people[people["asked"].astype(bool)]
     own = asked[["dynamics_table", "dynamics_id"]].mask(asked["is_marketo"].astype(bool))
     return asked.assign(**own).assign(outcome=str(outcome), reason=str(reason))[list(MATCH_COLUMNS)]
-
-
-@dataclass(frozen=True, slots=True)
-class CreateRequest:
-    """What a Marketo person's `syncToDynamics` asks for: the table, and the owner's address where one is named."""
-
-    table: Table
-    owner_email: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RequestProblem:
-    """A `syncToDynamics` value that asks for nothing we know. `message` does not repeat the value."""
-
-    message: str
-
-
-_REQUEST = re.compile(r"(?P<table>contact|lead)(?:\s+owner\s*=\s*(?P<owner>[^\s@]+@[^\s@]+))?", re.IGNORECASE)
-
-
-def parse_request(text: str | None) -> CreateRequest | RequestProblem | None:
-    """
-    Return what the canonical value of `syncToDynamics` asks for; None when it is empty (or could not be read).
-
-    Understood are `lead` and `contact` in any case, with an owner if wanted: `lead owner=jane@example.com`.
-    """
-    if not isinstance(text, str) or not text.strip() or text in MARKS:
-        return None
-    found = _REQUEST.fullmatch(text.strip())
-    if found is None:
-        return RequestProblem("syncToDynamics takes: lead, contact, or either followed by owner=<e-mail address>")
-    return CreateRequest(Table(found["table"].lower()), found["owner"])
-
-
-_ROW_IDS = uuid.UUID("a4b0b1a6-6a53-5f0e-9d7c-2f4f6f1f7b11")
-"""Namespace of our row ids. Changing it would make people twice."""
-
-
-def dynamics_row_id(munchkin_id: str, marketo_id: int, table: str, generation: int) -> str:
-    """
-    Return the id under which a Marketo person is created in Dynamics: the same for the same arguments, always.
-
-    So a repeated create finds the row instead of making a second one. `munchkin_id` names the Marketo instance (any
-    case), `generation` counts how often the person has been created anew after a deletion. A lower-case GUID.
-    """
-    return str(uuid.uuid5(_ROW_IDS, f"{munchkin_id.upper()}/{marketo_id}/{Table(table)}/{generation}"))

@@ -79,9 +79,8 @@ import pyarrow as pa
 
 from include.errors import SyncError
 from include.person_sync.core.alignment import LINK_ID, Alignment, ColumnReader, align, read_column
-from include.person_sync.core.decision import OUTCOMES, Cells, Decided, Outcome, decide, differs, winner_of
+from include.person_sync.core.decision import OUTCOMES, Cells, Decided, decide, differs, winner_of
 from include.person_sync.core.fields import Blank, Rule, Side
-from include.person_sync.core.settle import settle
 from include.person_sync.core.values import TEXT_DTYPE
 
 if TYPE_CHECKING:
@@ -90,16 +89,7 @@ if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
     from include.person_sync.core.schema import EffectiveField
 
-__all__ = [
-    "DECISION_COLUMNS",
-    "Outcome",
-    "decisions_frame",
-    "merge",
-    "merge_columns",
-    "merge_tables",
-    "settle",
-    "winner_of",
-]
+__all__ = ["DECISION_COLUMNS", "decisions_frame", "merge", "merge_columns", "merge_tables", "winner_of"]
 
 DECISION_COLUMNS = (LINK_ID, "field", "outcome", "winner", "base", "marketo", "dynamics", "planned", "rule")
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from include.person_sync.core.changes import direction_from, writes_to
 from include.person_sync.core.merge import merge
+from include.person_sync.core.vocabulary import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
 
     from include.person_sync.core.fields import Side, Table
     from include.person_sync.core.schema import EffectiveField
-
-DEFERRED = "deferred"
-"""Outcome of a planned cell that this run gave up: its base stays, and the next run looks at the pair again."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +56,8 @@ def remerge(
     sides[side.value] = current.reindex(index=mask.index, columns=names).where(mask)
     decisions = merge(sides["base"], sides["marketo"], sides["dynamics"], subset, table)
     decided = values[["change_no", "link_id", "field"]].merge(decisions, on=["link_id", "field"], how="left")
-    goes_on = (decided["outcome"] == f"to_{side.value}") | (
-        (decided["outcome"] == "collision") & (decided["winner"] == side.other.value)
-    )
-    adopted = decided["outcome"] == "adopt"
+    goes_on = writes_to(decided) == direction_from(side.other)
+    adopted = decided["outcome"] == Outcome.ADOPT
     return Remerged(
         write=decided[goes_on],
         adopted=decided.loc[adopted, ["change_no", "field"]],

@@ -1,85 +1,52 @@
-"""What a run has in hand: people and rows by id, and what can be told from a row alone."""
+"""What can be told from a Dynamics row alone: whether it is alive, may be written, and is let through."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from include.person_sync.core.fields import Table
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from include.person_sync.core.fields import Table
-
-
-@dataclass
-class World:
-    """
-    What a run has in hand, keyed by id and growing as counterparts are read.
-
-    `people`: index `marketo_id`, text columns by REST name. `rows`: per table, index `dynamics_id`, text columns
-    `version`, the selected columns and lookup names. `complete`: everybody who may belong together is in hand, as in a
-    partition of the whole database; then only who is met by nobody is looked up once more. `crowded`: addresses and ids
-    (in lower case) that so many people have that Marketo does not say who.
-    """
-
-    people: pd.DataFrame
-    rows: dict[Table, pd.DataFrame]
-    complete: bool = False
-    crowded: set[str] = field(default_factory=set)
-
-    def add_people(self, frame: pd.DataFrame) -> None:
-        """Add people; a later reading replaces an earlier one."""
-        self.people = merged(self.people, frame.set_index("marketo_id"))
-
-    def add_rows(self, table: Table, frame: pd.DataFrame) -> None:
-        """Add rows of a table; a later reading replaces an earlier one."""
-        self.rows[table] = merged(self.rows[table], frame.set_index("dynamics_id"))
-
-    def unanswered(self, emails: pd.Series, candidates: pd.Series) -> list[str]:
-        """
-        Return the addresses that have to be looked up in the other system to know who has them.
-
-        Normally all; when the world is complete, those of nobody among `candidates`: they may be new since it was read.
-        """
-        wanted = emails.dropna().str.strip()
-        if self.complete:
-            wanted = wanted[~email_key(wanted).isin(email_key(candidates.dropna()))]
-        return [str(one) for one in wanted.unique()]
-
-    def is_crowded(self, values: pd.Series) -> pd.Series:
-        """Return True per address or id that too many people have."""
-        return email_key(values).isin(self.crowded)
-
-    def all_rows(self, columns: Sequence[str]) -> pd.DataFrame:
-        """
-        Return the rows of both tables with `dynamics_table`, `dynamics_id` and the columns asked for (empty where a
-        table lacks one).
-        """
-        frames = [
-            rows.reindex(columns=list(columns)).assign(dynamics_table=table.value).reset_index(names="dynamics_id")
-            for table, rows in self.rows.items()
-        ]
-        return pd.concat(frames, ignore_index=True).astype("str")
-
-
-def merged(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """Return both frames as one, the newer row winning per id."""
-    both = pd.concat([old, new]) if len(old) else new
-    return both[~both.index.duplicated(keep="last")]
-
-
-def email_key(emails: pd.Series) -> pd.Series:
-    """Return addresses in the form in which they are compared: trimmed, without regard to case."""
-    return emails.str.strip().str.casefold()
+EMAIL_COLUMN = "emailaddress1"
+STATE = "statecode"
+MERGED, MASTER = "merged", "_masterid_value"
+PARENT_CONTACT, ORIGINATING_LEAD = "_parentcontactid_value", "_originatingleadid_value"
+QUALIFIED = "1"
+"""`statecode` of a lead that was qualified. Source: Dataverse reference of lead."""
 
 
 def is_alive(rows: pd.DataFrame) -> pd.Series:
     """Return True per row that is active and no merge's loser: only such a row may be linked or made a person."""
-    state = rows["statecode"] if "statecode" in rows else pd.Series(pd.NA, index=rows.index)
-    merged_away = rows["merged"].str.lower() == "true" if "merged" in rows else pd.Series(False, index=rows.index)
-    return (state.isna() | (state == "0")) & ~merged_away
+    state = rows.get(STATE, pd.Series(pd.NA, index=rows.index))
+    return (state.isna() | (state == "0")) & ~is_merged(rows)
+
+
+def is_merged(rows: pd.DataFrame) -> pd.Series:
+    """Return True per row that lost a merge: it stays, inactive, and names its master."""
+    if MERGED not in rows:
+        return pd.Series(False, index=rows.index)
+    return rows[MERGED].str.lower() == "true"
+
+
+def is_qualified(rows: pd.DataFrame) -> pd.Series:
+    """Return True per row of the table lead that was qualified. Source: Dataverse reference, action QualifyLead."""
+    if STATE not in rows:
+        return pd.Series(False, index=rows.index)
+    return rows[STATE] == QUALIFIED
+
+
+def is_read_only(rows: pd.DataFrame, table: Table) -> pd.Series:
+    """
+    Return True per row of a table that is not written any more: a qualified lead, or a merge's loser.
+
+    The server may not refuse such a write. Source: Dataverse reference of lead, `statecode`: qualified leads are
+    read-only.
+    """
+    return is_merged(rows) | (is_qualified(rows) & (table is Table.LEAD))
 
 
 def passes_filter(rows: pd.DataFrame, column: str | None) -> pd.Series:
@@ -91,6 +58,38 @@ def passes_filter(rows: pd.DataFrame, column: str | None) -> pd.Series:
     if not column or column not in rows:
         return pd.Series(True, index=rows.index)
     return rows[column].str.lower() != "false"
+
+
+def email_key(emails: pd.Series) -> pd.Series:
+    """Return addresses in the form in which they are compared: trimmed, without regard to case; blank is empty."""
+    key = emails.astype("str").str.strip().str.casefold()
+    return key.mask(key == "")
+
+
+def row_key(ids: pd.Series) -> pd.Series:
+    """Return row ids in the form in which they are compared: trimmed, in lower case; blank is empty."""
+    key = ids.astype("str").str.strip().str.lower()
+    return key.mask(key == "")
+
+
+def masters(rows: pd.DataFrame) -> dict[str, str]:
+    """Return loser → master of the merged rows; ids in lower case."""
+    if MASTER not in rows:
+        return {}
+    losers = rows[is_merged(rows) & rows[MASTER].notna()]
+    return dict(zip(losers.index.astype(str), row_key(losers[MASTER]), strict=True))
+
+
+def all_rows(rows: Mapping[Table, pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """
+    Return the rows of all tables as one frame: `dynamics_table`, `dynamics_id` and the columns asked for, as text;
+    empty where a table lacks one. Fresh index.
+    """
+    frames = [
+        frame.reindex(columns=list(columns)).assign(dynamics_table=table.value).reset_index(names="dynamics_id")
+        for table, frame in rows.items()
+    ]
+    return pd.concat(frames, ignore_index=True).astype("str")
 
 
 def ids_by_table(rows: pd.DataFrame) -> dict[str, list[str]]:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from include.person_sync.core.values import differs
 
-__all__ = ["settle"]
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+__all__ = ["recovered_link_ids", "settle"]
 
 APPLIED = "applied"
 
@@ -43,9 +45,8 @@ def _holds(side: pd.DataFrame, planned: pd.DataFrame) -> np.ndarray:
             continue
         chosen = planned.iloc[rows]
         seen = chosen["link_id"].isin(side.index).to_numpy()
-        now = side[field].reindex(chosen["link_id"]).to_numpy(dtype=object)
-        wanted = chosen["planned"].to_numpy(dtype=object)
-        held[rows] = seen & ((now == wanted) | (pd.isna(now) & pd.isna(wanted)))
+        now = side[field].reindex(chosen["link_id"]).set_axis(chosen.index)
+        held[rows] = seen & ~differs(now, chosen["planned"].astype("str")).to_numpy()
     return held
 
 
@@ -56,3 +57,21 @@ def _moved(column: pd.Series, moves: pd.DataFrame) -> pd.Series:
     moved = column.copy()
     moved.loc[own["link_id"]] = own["planned"].to_numpy(dtype=object)
     return moved
+
+
+def recovered_link_ids(new: pd.DataFrame, unsettled: pd.DataFrame, known: Collection[int]) -> pd.Series:
+    """
+    Return the link id that an unsettled plan had given each new pair; absent (Int64) for pairs no run met before.
+
+    `new`: marketo_id (absent for a person yet to be created), dynamics_table, dynamics_id. `unsettled` as the store
+    returns it. `known`: link ids that are links by now and belong to somebody. A plan that was to create the person may
+    not have lived to learn the id Marketo gave; then the row alone tells.
+    """
+    row = ["dynamics_table", "dynamics_id"]
+    plans = unsettled.dropna(subset=["dynamics_id"])
+    plans = plans[~plans["link_id"].isin(list(known))].drop_duplicates(row, keep="last")
+    plans = plans[[*row, "link_id", "marketo_id"]].astype(dict.fromkeys(row, "str"))
+    pairs = new[[*row, "marketo_id"]].astype({**dict.fromkeys(row, "str"), "marketo_id": "Int64"})
+    met = pairs.merge(plans, on=row, how="left", suffixes=("", "_then"))
+    differs = met["marketo_id"].notna() & met["marketo_id_then"].notna() & (met["marketo_id"] != met["marketo_id_then"])
+    return pd.Series(met["link_id"].astype("Int64").mask(differs.fillna(value=False)).array, index=new.index)

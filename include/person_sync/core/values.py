@@ -15,7 +15,7 @@ never sent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,19 @@ import pandas as pd
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MARKS", "MISSING", "TEXT_DTYPE", "UNREADABLE", "empty_frame", "holds_mark", "text_series", "uniform_frame"]
+__all__ = [
+    "MARKS",
+    "MISSING",
+    "TEXT_DTYPE",
+    "UNREADABLE",
+    "differs",
+    "empty_frame",
+    "holds_mark",
+    "text_series",
+    "uniform_frame",
+]
+
+Cells = TypeVar("Cells", pd.Series, pd.DataFrame)
 
 MISSING = "\ufdd0missing"
 UNREADABLE = "\ufdd0unreadable"
@@ -47,6 +59,15 @@ def uniform_frame(index: pd.Index, fields: Iterable[str], value: str | None) -> 
 def empty_frame(index: pd.Index, fields: Iterable[str]) -> pd.DataFrame:
     """Return a canonical frame of empty cells: the side of a person who does not exist there yet."""
     return uniform_frame(index, fields, None)
+
+
+def differs(one: Cells, other: Cells) -> Cells:
+    """
+    Return True per cell in which two aligned columns or frames hold different values.
+
+    Empty equals empty and nothing else, whether the cell is None, NaN or NA.
+    """
+    return (one != other).fillna(value=True).astype(bool) & ~(one.isna() & other.isna())
 
 
 def holds_mark(values: pd.Series) -> pd.Series:

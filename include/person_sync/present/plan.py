@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.person_sync.run.manifests import PlanFiles
+from include.person_sync.core.outcome import Outcome
+from include.person_sync.core.vocabulary import ChangeStatus
+from include.person_sync.run.manifests import Reconciled, load_plan_files
 from include.person_sync.run.staging import RunFolder
-from include.person_sync.stages.commit import Outcome, counts
-from include.person_sync.state import RunStatus, StoredPlan
+from include.person_sync.state import RunStatus
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,20 +26,17 @@ def describe_plan(ctx: SyncContext, run_id: str, reconciled: str) -> dict[str, A
     people are in the answer on purpose, and nowhere in the log.
     """
     folder = RunFolder(ctx.staging, run_id)
-    manifest = folder.read_manifest(reconciled)
-    files = PlanFiles.read(folder, manifest)
-    changes = folder.read_frames([manifest["changes"]])
-    values = folder.read_frames([manifest["values"]])
-    as_if = Outcome.of(StoredPlan(0, changes.assign(status="applied"), values))
+    plan = load_plan_files(folder, Reconciled.read(folder, reconciled))
+    as_if = Outcome.of(plan.changes.assign(status=ChangeStatus.APPLIED.value), plan.values, plan)
     summary = {
         "run_id": run_id,
         "status": RunStatus.DRY_RUN.value,
         "mode": ctx.store.require_run(run_id).mode,
-        "counts": counts(as_if, files),
+        "counts": as_if.counts(),
         "api_calls": ctx.api_calls(),
-        "plan": plan_entries(changes, values),
-        "problems": records(files.problems.drop(columns=["planned"])),
-        "held": records(files.holds),
+        "plan": plan_entries(plan.changes, plan.values),
+        "problems": records(plan.problems.drop(columns=["planned"])),
+        "held": records(plan.holds),
     }
     ctx.store.finish_run(run_id, RunStatus.DRY_RUN, counts=summary["counts"], api_calls=summary["api_calls"])
     return summary

@@ -13,11 +13,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
-from include.person_sync.core.matching import CreateRequest, parse_request
+from include.person_sync.core.create_request import CreateRequest, parse_request
+from include.person_sync.core.outcome import COUNTED, WAYS
 from include.person_sync.present.plan import records
 from include.person_sync.run.cycle import new_run_id, run_cycle
 from include.person_sync.run.request import Mode, RunRequest
-from include.person_sync.stages.commit import COUNTED, DIRECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -106,7 +106,7 @@ def nothing_done(run_id: str) -> dict[str, Any]:
         "run_id": run_id,
         "status": "done",
         "mode": Mode.PEOPLE.value,
-        "counts": {direction: dict.fromkeys(COUNTED, 0) for direction in DIRECTIONS},
+        "counts": {direction: dict.fromkeys(COUNTED, 0) for direction in WAYS},
         "api_calls": {"marketo": 0, "dynamics": 0},
     }
 

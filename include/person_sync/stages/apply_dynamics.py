@@ -18,9 +18,11 @@ from include.dynamics import Operation, OperationResult
 from include.person_sync.core.canonical import canonical_dynamics
 from include.person_sync.core.fields import Side, Table
 from include.person_sync.core.merge import merge
-from include.person_sync.core.plan import VALUE_COLUMNS, Plan, payloads
-from include.person_sync.core.remerge import DEFERRED, Remerged, remerge, wide
+from include.person_sync.core.payloads import payloads
+from include.person_sync.core.relations import PLAN_VALUES
+from include.person_sync.core.remerge import Remerged, remerge, wide
 from include.person_sync.core.values import MISSING, uniform_frame
+from include.person_sync.core.vocabulary import Outcome
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.rows import rows_frame
@@ -141,7 +143,7 @@ class DynamicsWriter:
         return operations, changes
 
     def _bodies(self, changes: pd.DataFrame, values: pd.DataFrame) -> pd.Series:
-        return payloads(Plan(changes, values), self._schema.effective, Side.DYNAMICS).bodies
+        return payloads(changes, values, self._schema.effective, Side.DYNAMICS).bodies
 
     def _merge_again(self, moved: pd.DataFrame, values: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Read the moved rows and merge them again; return what is still to be written, with the new versions."""
@@ -206,7 +208,7 @@ def take_over_defaults(ctx: SyncContext, run_id: str, schema: ResolvedSchema) ->
         )
         found = default_values(plan, created, rows, schema.fields(table), table)
         found = found.assign(change_no=found["link_id"].map(answers)).dropna(subset=["change_no"])
-        ctx.store.add_values(run_id, found.astype({"change_no": "int64"})[list(VALUE_COLUMNS)])
+        ctx.store.add_values(run_id, found.astype({"change_no": "int64"})[PLAN_VALUES.columns])
 
 
 def default_values(
@@ -233,7 +235,7 @@ def default_values(
 def amend_values(ctx: SyncContext, run_id: str, verdict: Remerged) -> None:
     """Store what a second merge decided about planned cells."""
     amended = [
-        verdict.deferred.assign(outcome=DEFERRED),
+        verdict.deferred.assign(outcome=Outcome.DEFERRED.value),
         verdict.adopted.assign(outcome="adopt"),
         verdict.write[["change_no", "field", "outcome"]],
     ]

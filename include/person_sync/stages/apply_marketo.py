@@ -16,9 +16,9 @@ import pandas as pd
 
 from include.errors import LostAnswer
 from include.person_sync.core.canonical import canonical_marketo
-from include.person_sync.core.control_fields import CONTROL_FIELDS, rest_names, wire_value
+from include.person_sync.core.control_fields import is_control, rest_names, wire_value
 from include.person_sync.core.fields import Side, Table
-from include.person_sync.core.plan import Plan, payloads
+from include.person_sync.core.payloads import payloads
 from include.person_sync.core.remerge import remerge
 from include.person_sync.stages.apply_dynamics import amend_values
 from include.person_sync.state import RunStatus
@@ -152,7 +152,7 @@ class MarketoWriter:
         """
         Return the values still to be written, after merging those again that somebody changed since they were read.
         """
-        control = values["field"].isin(CONTROL_FIELDS)
+        control = is_control(values)
         kept = [values[control]]
         for table_name, of_table in values[~control].groupby("dynamics_table"):
             table = Table(str(table_name))
@@ -172,8 +172,8 @@ class MarketoWriter:
 
     def _bodies(self, changes: pd.DataFrame, values: pd.DataFrame) -> pd.Series:
         """Return the record to send per change_no: mapped and control fields by REST name, and the key."""
-        control = values["field"].isin(CONTROL_FIELDS)
-        mapped = payloads(Plan(changes, values[~control]), self._schema.effective, Side.MARKETO)
+        control = is_control(values)
+        mapped = payloads(changes, values[~control], self._schema.effective, Side.MARKETO)
         bodies: dict[int, dict[str, Any]] = {int(str(number)): body for number, body in mapped.bodies.items() if body}
         held = values[control]
         for number, field, planned in zip(held["change_no"], held["field"], held["planned"], strict=True):

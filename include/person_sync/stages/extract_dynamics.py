@@ -9,22 +9,26 @@ developer guide, "Use change tracking to synchronize data with external systems"
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from include.dynamics import FeedExpired
+from include.person_sync.core.feeds import Gap
 from include.person_sync.core.schema import TABLES, ResolvedSchema
+from include.person_sync.core.watermarks import table_watermark
+from include.person_sync.run import manifests
+from include.person_sync.run.manifests import DynamicsExtract
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.run.staging import RunFolder
-from include.person_sync.stages.gaps import Gap, find_unseen, note_gap
-from include.person_sync.stages.second_chances import rows_refused_before
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.current_schema import with_current_schema
+from include.person_sync.systems.feed_gaps import find_unseen, note_gap
 from include.person_sync.systems.lookup_changes import LookupChanges, follow_lookups, pointing_rows
 from include.person_sync.systems.lookups import LookupNames
+from include.person_sync.systems.retry_refusals import rows_refused_before
 from include.person_sync.systems.rows import rows_frame
 
 if TYPE_CHECKING:
@@ -61,11 +65,6 @@ class TableExtract:
     watermark: dict[str, Any] | None = None
 
 
-def watermark_name(table: Table) -> str:
-    """Return the name under which a table's delta link is stored."""
-    return f"dynamics.{table.value}"
-
-
 def extract_dynamics(ctx: SyncContext, run_id: str) -> str:
     """
     Write the current values of every row Dynamics' feeds name, per table, and return the manifest's reference.
@@ -81,28 +80,30 @@ def extract_dynamics(ctx: SyncContext, run_id: str) -> str:
     request = RunRequest.from_json(dict(run.params))
     folder = RunFolder(ctx.staging, run_id)
     manifest = with_current_schema(ctx, lambda schema, _: stage_tables(ctx, request, schema, folder))
-    manifest["api_calls"] = ctx.api_calls()["dynamics"]
-    return folder.write_manifest("dynamics", manifest)
+    return replace(manifest, api_calls=ctx.api_calls()["dynamics"]).write(folder)
 
 
-def stage_tables(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema, folder: RunFolder) -> dict[str, Any]:
+def stage_tables(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema, folder: RunFolder) -> DynamicsExtract:
     """Stage the rows of both tables and return the manifest's content."""
     changes = follow_lookups(ctx, schema) if request.mode is Mode.INCREMENTAL else []
     names = LookupNames(ctx)
     for one in changes:
         names.know(one.table, one.columns, one.rows)
-    lookups = {one.table: one.watermark for one in changes}
-    manifest: dict[str, Any] = {"tables": {}, "lookups": lookups, "fields": schema.names()}
-    manifest["digest"] = schema.digest
-    manifest["gaps"] = [gap for one in changes for gap in one.gaps]
+    tables: dict[str, manifests.TableExtract] = {}
     for table in TABLES:
         extract = extract_table(ctx, request, schema, table, folder, names, changes)
-        manifest["tables"][table.value] = vars(extract)
+        tables[table.value] = manifests.TableExtract(**vars(extract))
         log.info(
             "dynamics %s: %d rows touched, %d deleted (feed %s)",
             table.value, extract.rows, len(extract.deleted), extract.resumed or request.mode,
         )  # fmt: skip
-    return manifest
+    return DynamicsExtract(
+        tables=tables,
+        lookups={lookup.table: lookup.watermark for lookup in changes},
+        schema_fields=schema.names(),
+        digest=schema.digest,
+        gaps=[gap for lookup in changes for gap in lookup.gaps],
+    )
 
 
 def extract_table(
@@ -120,7 +121,7 @@ def extract_table(
     """
     extract = TableExtract()
     limited = request.mode is Mode.INCREMENTAL
-    waiting = ctx.store.backlog(watermark_name(table), ctx.settings.chunk_people) if limited else []
+    waiting = ctx.store.backlog(table_watermark(table), ctx.settings.chunk_people) if limited else []
     extract.taken_up = waiting
     room = ctx.settings.chunk_people - len(waiting)
     reread = must_read_again(schema, table, changes)
@@ -201,7 +202,7 @@ def tracked_pages(
     part when the rows went by, the table is read in full once. A column or field less is no reason to.
     """
     columns, fields = schema.columns[table], schema.names()[table.value]
-    stored = ctx.store.watermarks().get(watermark_name(table))
+    stored = ctx.store.watermarks().get(table_watermark(table))
     if stored:
         extract.added = sorted(set(fields) - set(stored.get("fields", fields)))
     if stored and not reread and not extract.added and set(columns) <= set(stored.get("columns", ())):
@@ -209,7 +210,7 @@ def tracked_pages(
         try:
             yield from consume(ctx, table, stored["columns"], fields, stored["delta_link"], extract)
         except FeedExpired as error:
-            note_gap(extract.gaps, Gap(watermark_name(table), error.message, READ_IN_FULL))
+            note_gap(extract.gaps, Gap(table_watermark(table), error.message, READ_IN_FULL))
             extract.resumed = EXPIRED
         else:
             return

@@ -20,19 +20,22 @@ from include.person_sync.core.feeds import (
     CHANGES_KEPT,
     DELETIONS_KEPT,
     FeedPosition,
+    Gap,
     Resume,
     advance,
     choose_resume,
     is_beyond,
+    take_next,
 )
+from include.person_sync.core.watermarks import MARKETO
+from include.person_sync.run.manifests import MarketoExtract
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.run.staging import RunFolder
-from include.person_sync.stages.backlog import take_turns
-from include.person_sync.stages.gaps import MARKETO_SHRANK, Gap, is_suspicious, note_gap
-from include.person_sync.stages.second_chances import people_refused_before
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.current_schema import with_current_schema
+from include.person_sync.systems.feed_gaps import MARKETO_SHRANK, is_suspicious, note_gap
 from include.person_sync.systems.people import people_frame, person_columns, read_people
+from include.person_sync.systems.retry_refusals import people_refused_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,7 +46,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WATERMARK = "marketo"
 CHANGES, EVENTS, DELETES = "leadchanges", "activities", "deletedleads"
 FEEDS = (CHANGES, EVENTS, DELETES)
 NEW_LEAD, CHANGE_SCORE, MERGE_LEADS = 12, 22, 32
@@ -88,18 +90,20 @@ def extract_marketo(ctx: SyncContext, run_id: str) -> str:
     request = RunRequest.from_json(dict(run.params))
     folder = RunFolder(ctx.staging, run_id)
     manifest = with_current_schema(ctx, lambda schema, _: stage_touched(ctx, request, schema, folder))
-    return folder.write_manifest("marketo", manifest)
+    return manifest.write(folder)
 
 
-def stage_touched(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema, folder: RunFolder) -> dict[str, Any]:
+def stage_touched(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema, folder: RunFolder) -> MarketoExtract:
     """Stage the people the request is about and return the manifest's content."""
     touched = touched_people(ctx, request, schema)
     touched.ids -= touched.deleted | set(touched.merged)
-    turn = take_turns(ctx, WATERMARK, map(str, sorted(touched.ids)), limited=request.mode is Mode.INCREMENTAL)
+    limit = ctx.settings.chunk_people if request.mode is Mode.INCREMENTAL else None
+    waiting = ctx.store.backlog(MARKETO, limit) if limit else []
+    intake = take_next(map(str, sorted(touched.ids)), waiting, limit)
     left_over = people_left_over(ctx)
     if request.mode is Mode.INCREMENTAL:
         left_over |= people_refused_before(ctx, schema)
-    asked = sorted({*map(int, turn.now), *left_over} - touched.deleted - set(touched.merged))
+    asked = sorted({*map(int, intake.now), *left_over} - touched.deleted - set(touched.merged))
     parts = list(stage_people(ctx, schema, folder, "marketo", read_people(ctx, schema, "id", asked)))
     if touched.resumed == Resume.FIRST or touched.wants_requests:
         parts += stage_people(ctx, schema, folder, "marketo-requests", requested_people(ctx, schema))
@@ -107,23 +111,22 @@ def stage_touched(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema,
         "marketo: %d people touched, %d deleted, %d merged (feeds %s)",
         len(touched.ids), len(touched.deleted), len(touched.merged), touched.resumed or request.mode,
     )  # fmt: skip
-    return {
-        "parts": parts,
-        "watermark": touched.position.as_json() if touched.position else None,
-        "resumed": touched.resumed,
-        "gaps": touched.gaps,
-        "linked": touched.linked,
-        "unseen": touched.unseen,
-        "fields": schema.names(),
-        "digest": schema.digest,
-        "asked": asked,
-        "backlog": {WATERMARK: turn.later},
-        "taken_up": {WATERMARK: turn.waited},
-        "deleted": sorted(touched.deleted),
-        "merged": {str(loser): winner for loser, winner in touched.merged.items()},
-        "requests": sorted(touched.asked),
-        "api_calls": ctx.api_calls()["marketo"],
-    }
+    return MarketoExtract(
+        parts=parts,
+        watermark=touched.position.as_json() if touched.position else None,
+        resumed=touched.resumed,
+        gaps=touched.gaps,
+        linked=touched.linked,
+        unseen=touched.unseen,
+        schema_fields=schema.names(),
+        digest=schema.digest,
+        backlog={MARKETO: list(intake.later)},
+        taken_up={MARKETO: list(intake.waited)},
+        deleted=sorted(touched.deleted),
+        merged={str(loser): winner for loser, winner in touched.merged.items()},
+        requests=sorted(touched.asked),
+        api_calls=ctx.api_calls()["marketo"],
+    )
 
 
 def touched_people(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema) -> Touched:
@@ -145,7 +148,7 @@ def people_since_watermark(ctx: SyncContext, schema: ResolvedSchema) -> Touched:
     """
     overlap = timedelta(minutes=ctx.settings.overlap_minutes)
     now = ctx.now()
-    stored = ctx.store.watermarks().get(WATERMARK)
+    stored = ctx.store.watermarks().get(MARKETO)
     position = FeedPosition.from_json(stored) if stored else None
     resume = choose_resume(position, feeds=FEEDS, now=now, overlap=overlap)
     start = position or FeedPosition(since=now)
@@ -159,7 +162,7 @@ def people_since_watermark(ctx: SyncContext, schema: ResolvedSchema) -> Touched:
     except CallRefused as refusal:
         if resume is not Resume.CONTINUE:
             raise
-        note_gap(touched.gaps, Gap(WATERMARK, f"a paging token is refused ({refusal.code})", FROM_DATE))
+        note_gap(touched.gaps, Gap(MARKETO, f"a paging token is refused ({refusal.code})", FROM_DATE))
         touched = Touched(resumed=Resume.OVERLAP.value, gaps=touched.gaps)
         resume = Resume.OVERLAP
         tokens = dict.fromkeys(FEEDS, ctx.marketo.paging_token(start.since - overlap))
@@ -192,7 +195,7 @@ def close_gaps(ctx: SyncContext, request: RunRequest, touched: Touched) -> None:
     After a pause longer than Marketo keeps its activities, look at everybody who is linked: at who is still there once
     deletions may be lost, and at their values once changes may be. Adds to `touched`.
     """
-    stored = ctx.store.watermarks().get(WATERMARK)
+    stored = ctx.store.watermarks().get(MARKETO)
     position, now = FeedPosition.from_json(stored) if stored else None, ctx.now()
     if not is_beyond(position, now, DELETIONS_KEPT):
         return

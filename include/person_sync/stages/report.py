@@ -16,8 +16,8 @@ from include.errors import LostAnswer, SyncError
 from include.person_sync.present.plan import describe_plan, records
 from include.person_sync.run.housekeeping import tidy_up
 from include.person_sync.run.staging import RunFolder
-from include.person_sync.stages.open_run import note_calls
 from include.person_sync.state import RunStatus
+from include.person_sync.systems.api_budget import note_calls
 
 if TYPE_CHECKING:
     import pandas as pd

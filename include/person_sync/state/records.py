@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from include.person_sync.core.vocabulary import ActivityState, ChangeStatus, DeadLetterKind
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import datetime
@@ -37,44 +39,11 @@ class RunStatus(StrEnum):
     DRY_RUN = "dry_run"
 
 
-class ChangeStatus(StrEnum):
-    """What became of a planned change. `unknown`: it was sent, and the answer never came."""
-
-    PLANNED = "planned"
-    APPLIED = "applied"
-    REFUSED = "refused"
-    STALE = "stale"
-    UNKNOWN = "unknown"
-    SKIPPED = "skipped"
-
-
 class LinkState(StrEnum):
     """Whether a pair of ids still belongs together."""
 
     OPEN = "open"
     CLOSED = "closed"
-
-
-class DeadLetterKind(StrEnum):
-    """Why a change can't be made: the vendor refused it, several persons fit, or we know the value can't be taken."""
-
-    REJECTED = "rejected"
-    AMBIGUOUS = "ambiguous"
-    INVALID = "invalid"
-
-
-class ActivityState(StrEnum):
-    """
-    The way of a dead letter's entry into the person's Marketo activity log.
-
-    Activities are write-once and have no key, so `sending` is stored before the request: an entry found in it after a
-    crash may or may not have arrived. `none`: the refusal is not about a person in Marketo.
-    """
-
-    NONE = "none"
-    PENDING = "pending"
-    SENDING = "sending"
-    SENT = "sent"
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,6 +233,19 @@ class Store:
         with self._writing() as connection:
             return plans.save_plan(connection, run_id, changes, values, self._now())
 
+    def save_numbered_plan(
+        self, run_id: str, number: Callable[[Sequence[int]], tuple[pd.DataFrame, pd.DataFrame]], new_links: int
+    ) -> Sequence[int]:
+        """
+        Reserve `new_links` link ids and store the plan that is made with them, in one transaction; return the ids.
+
+        `number` gets the ids, ascending, and returns `changes` and `values` as `save_plan` takes them.
+        """
+        with self._writing() as connection:
+            reserved = links.reserve(connection, "link", new_links) if new_links else range(0)
+            plans.save_plan(connection, run_id, *number(reserved), self._now())
+        return reserved
+
     def load_plan(
         self,
         run_id: str,

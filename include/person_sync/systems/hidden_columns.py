@@ -12,36 +12,50 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from include.errors import ConfigError
+from include.person_sync.core.changes import writes_to
+from include.person_sync.core.control_fields import is_control
 from include.person_sync.core.fields import Table
+from include.person_sync.core.vocabulary import Direction
 from include.person_sync.systems.current_schema import SchemaOutdated
 from include.person_sync.systems.schema import DOCUMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    import pandas as pd
-
     from include.dynamics import Column
+    from include.person_sync.core.plan import Plan
     from include.person_sync.core.schema import EffectiveField, ResolvedSchema
     from include.person_sync.run.context import SyncContext
 
+UNKNOWN_OPTION = ("unknown_option", "unknown_label")
 
-def require_readable(ctx: SyncContext, schema: ResolvedSchema, decisions: pd.DataFrame, pairs: pd.DataFrame) -> None:
+
+def require_current(ctx: SyncContext, schema: ResolvedSchema, plan: Plan) -> None:
     """
-    Raise SchemaOutdated when a value in Marketo is about to be emptied by a column that can't be read any more.
+    Raise SchemaOutdated when the plan can't be explained by the schemas as they are known: a choice holds something
+    that is none of its options, or a value in Marketo is about to be emptied by a column that can't be read any more.
 
     Sends a request per table concerned, and none when nothing is emptied.
     """
-    known = pairs.loc[pairs["newcomer"].isna()].set_index("link_id")["dynamics_table"]
-    inward = (decisions["outcome"] == "to_marketo") | (decisions["winner"] == "dynamics")
-    emptied = decisions[inward & decisions["planned"].isna() & decisions["marketo"].notna()]
-    emptied = emptied[emptied["link_id"].isin(known.index)]
-    cells = set(zip(emptied["link_id"].map(known), emptied["field"], strict=True))
-    fields = [one for table in Table for one in schema.fields(table) if (table.value, one.name) in cells]
+    if plan.problems["code"].isin(UNKNOWN_OPTION).any():
+        raise SchemaOutdated("a choice holds something that is none of the options known")
+    cells = emptied_cells(plan)
+    fields = [field for table in Table for field in schema.fields(table) if (table.value, field.name) in cells]
     for table, wanted in columns_of(fields).items():
         complaint = find_hidden(ctx, table, wanted)
         if complaint:
             raise SchemaOutdated(complaint)
+
+
+def emptied_cells(plan: Plan) -> set[tuple[str, str]]:
+    """Return table and field of the values in Marketo that the plan empties for people known before. Pure."""
+    known = plan.pairs.loc[plan.pairs["origin"].isna(), "link_id"]
+    values = plan.values[~is_control(plan.values)].merge(
+        plan.changes[["change_no", "link_id", "dynamics_table"]], on="change_no"
+    )
+    empties = values["planned"].isna() & values["marketo"].notna() & (writes_to(values) == Direction.TO_MARKETO)
+    emptied = values[empties & values["link_id"].isin(known)]
+    return set(zip(emptied["dynamics_table"], emptied["field"], strict=True))
 
 
 def columns_of(fields: Iterable[EffectiveField]) -> Mapping[str, Mapping[str, str | None]]:

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from include.dynamics import FeedExpired, SchemaChanged
 from include.errors import ConfigError
-from include.person_sync.stages.gaps import Gap, note_gap
+from include.person_sync.core.feeds import Gap
+from include.person_sync.core.watermarks import lookup_watermark
+from include.person_sync.systems.feed_gaps import note_gap
 from include.person_sync.systems.schema import DOCUMENT
 
 if TYPE_CHECKING:
@@ -118,11 +120,6 @@ def pointing_rows(
         ids = [str(row[f"{one.table}id"]) for one in changes if one.table == lookup_table for row in one.rows]
         if ids:
             yield from ctx.dynamics.rows_by_lookup(table.value, column, ids, schema.columns[table])
-
-
-def lookup_watermark(table: str) -> str:
-    """Return the name under which a lookup table's delta link is stored."""
-    return f"dynamics.{table}"
 
 
 def schema_age(ctx: SyncContext) -> str:

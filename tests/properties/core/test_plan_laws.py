@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from include.person_sync.core.merge import merge, settle
-from include.person_sync.core.plan import build_changes
+from include.person_sync.core.changes import build_changes
+from include.person_sync.core.merge import merge
+from include.person_sync.core.settle import settle
 from include.person_sync.core.values import holds_mark
 from tests.properties.core.laws import carry_out, decide
 from tests.properties.core.worlds import DATA, World, worlds

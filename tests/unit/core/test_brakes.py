@@ -17,9 +17,10 @@ from include.person_sync.core.brakes import (
     evaluate,
     tripped,
 )
+from include.person_sync.core.changes import build_changes
 from include.person_sync.core.fields import Table
 from include.person_sync.core.merge import merge
-from include.person_sync.core.plan import Direction, build_changes
+from include.person_sync.core.vocabulary import Direction
 from tests.unit.core.build import effective, frame
 from tests.unit.core.test_plan import links
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 
 from include.person_sync.core import merge as merge_module
-from include.person_sync.core.decision import differs
+from include.person_sync.core.decision import OUTCOMES, differs
 from include.person_sync.core.fields import Blank, Rule, Table
-from include.person_sync.core.merge import Outcome, merge
+from include.person_sync.core.merge import merge
 from include.person_sync.core.values import MISSING, UNREADABLE
 from tests.unit.core.build import effective, frame
 
@@ -53,7 +53,7 @@ def test_table_speaks_of_every_rule_policy_and_outcome() -> None:
 
     assert {row[0] for row in rows} == {str(rule) for rule in Rule} - {"off"}
     assert {row[1] for row in rows} == {str(blank) for blank in Blank}
-    assert {row[6] for row in rows} == {str(outcome) for outcome in Outcome} | {"nothing"}
+    assert {row[6] for row in rows} == {str(outcome) for outcome in OUTCOMES} | {"nothing"}
 
 
 def test_merge_names_what_decided_when_the_blank_policy_did() -> None:

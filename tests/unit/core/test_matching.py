@@ -1,22 +1,10 @@
-"""Pairing unlinked people, and the identities and requests of new ones."""
+"""Matching unlinked people by their address."""
 
 from __future__ import annotations
 
-import uuid
-
 import pandas as pd
-import pytest
 
-from include.person_sync.core.fields import Table
-from include.person_sync.core.matching import (
-    MATCH_COLUMNS,
-    CreateRequest,
-    RequestProblem,
-    dynamics_row_id,
-    match_by_email,
-    match_people,
-    parse_request,
-)
+from include.person_sync.core.matching import MATCH_COLUMNS, match_by_email
 from include.person_sync.core.values import UNREADABLE
 
 
@@ -97,80 +85,6 @@ def test_match_answers_only_for_those_asked() -> None:
     assert verdicts(found) == {("link", 1, "lead", "a", "same_email"), ("none", 2, "-", "-", "no_match")}
 
 
-def test_match_prefers_the_id_a_person_carries_over_the_address() -> None:
-    """A written-back id says who is who, even when addresses point elsewhere."""
-    dynamics = rows(("contact", "AA", "x@y"), ("lead", "bb", "z@y"))
-    marketo = people((1, "z@y", "contact", "aa"), (2, "x@y", None, None))
-
-    found = match_people(dynamics, marketo)
-
-    assert verdicts(found) == {
-        ("link", 1, "contact", "AA", "same_id"),
-        ("none", "-", "lead", "bb", "no_match"),
-        ("none", 2, "-", "-", "no_match"),
-    }
-
-
-def test_match_holds_a_row_that_several_people_name() -> None:
-    """Copies of a person carry the same id; which one is real is for a person to say."""
-    found = match_people(rows(("lead", "a", "x@y")), people((1, "x@y", "lead", "a"), (2, "q@y", "lead", "a")))
-
-    assert {(verdict[0], verdict[4]) for verdict in verdicts(found)} == {("ambiguous", "several_claim_row")}
-    assert len(found) == 3
-
-
-def test_match_by_id_respects_the_table_and_ignores_unknown_ids() -> None:
-    """An id of another table, or of a row that is not there, falls back to the address."""
-    found = match_people(rows(("lead", "a", "x@y")), people((1, "x@y", "contact", "a"), (2, "q@y", "lead", "gone")))
-
-    assert verdicts(found) == {("link", 1, "lead", "a", "same_email"), ("none", 2, "-", "-", "no_match")}
-
-
 def test_match_of_nobody_is_empty_with_its_columns() -> None:
     """No people, no verdicts, no error."""
-    assert verdicts(match_people(rows(), people())) == set()
-
-
-def test_row_id_is_the_same_for_the_same_person_and_differs_otherwise() -> None:
-    """A repeated create finds its own row; a person created anew gets another one."""
-    known = dynamics_row_id("517-QXZ-204", 7, "lead", 0)
-
-    assert known == dynamics_row_id("517-qxz-204", 7, "lead", 0)
-    assert known == str(uuid.UUID(known))
-    others = [("517-QXZ-204", 8, "lead", 0), ("517-QXZ-204", 7, "contact", 0), ("517-QXZ-204", 7, "lead", 1)]
-    assert known not in {dynamics_row_id(*other) for other in others}
-
-
-def test_row_id_never_changes_between_releases() -> None:
-    """Rows made by an older release must be found again."""
-    assert dynamics_row_id("517-QXZ-204", 7, "lead", 0) == "c0326961-a003-5812-9da8-1f85487b1e22"
-
-
-@pytest.mark.parametrize(
-    ("text", "meaning"),
-    [
-        ("lead", CreateRequest(Table.LEAD)),
-        (" Contact ", CreateRequest(Table.CONTACT)),
-        ("LEAD owner=jane@example.com", CreateRequest(Table.LEAD, "jane@example.com")),
-        ("contact  Owner = jane@example.com", CreateRequest(Table.CONTACT, "jane@example.com")),
-        (None, None),
-        ("  ", None),
-        (UNREADABLE, None),
-        (float("nan"), None),
-    ],
-)
-def test_request_is_understood(text: str | None, meaning: CreateRequest | None) -> None:
-    """The field takes a table, in any case, with an owner if wanted; empty asks for nothing."""
-    assert parse_request(text) == meaning
-
-
-@pytest.mark.parametrize(
-    "text", ["yes", "lead contact", "lead owner=", "owner=jane@example.com", "lead owner=jane", "null"]
-)
-def test_request_that_makes_no_sense_is_a_problem_that_says_what_is_valid(text: str) -> None:
-    """A campaign's typing error is reported, not ignored, and its value is not repeated."""
-    problem = parse_request(text)
-
-    assert isinstance(problem, RequestProblem)
-    assert "lead, contact" in problem.message
-    assert "jane" not in problem.message
+    assert verdicts(match_by_email(rows(), people())) == set()

@@ -6,10 +6,12 @@ import pandas as pd
 import pytest
 
 from include.errors import SyncError
+from include.person_sync.core.changes import ChangeSet, build_changes
 from include.person_sync.core.fields import FieldType, Rule, Side, Table
 from include.person_sync.core.merge import merge
-from include.person_sync.core.plan import Newcomer, Plan, build_changes, payloads
+from include.person_sync.core.payloads import Payloads, payloads
 from include.person_sync.core.values import MISSING, empty_frame, uniform_frame
+from include.person_sync.core.vocabulary import PairOrigin
 from tests.unit.core.build import effective, frame
 
 NAME = effective("last_name", max_length=5)
@@ -18,29 +20,34 @@ STATE = effective("state", FieldType.CHOICE, creatable=False)
 FIELDS = {Table.CONTACT: (NAME, MAIL, STATE)}
 
 
-def links(newcomer: Newcomer | None = None, *link_ids: int) -> pd.DataFrame:
+def links(origin: PairOrigin | None = None, *link_ids: int) -> pd.DataFrame:
     """Return one link row per id; a half to be created has no id yet."""
     own = list(link_ids or (1,))
     return pd.DataFrame(
         {
             "link_id": own,
-            "marketo_id": [None if newcomer is Newcomer.CREATE_IN_MARKETO else 100 + number for number in own],
+            "marketo_id": [None if origin is PairOrigin.CREATE_IN_MARKETO else 100 + number for number in own],
             "dynamics_table": "contact",
             "dynamics_id": "row",
             "generation": 0,
-            "dynamics_version": "W/1",
-            "newcomer": None if newcomer is None else str(newcomer),
+            "version": "W/1",
+            "origin": None if origin is None else str(origin),
         }
     )
 
 
-def planned(base: dict, marketo: dict, dynamics: dict, newcomer: Newcomer | None = None) -> Plan:
+def sent_of(planned: ChangeSet, *rest: object) -> Payloads:
+    """Return what is sent of a set of changes."""
+    return payloads(planned.changes, planned.values, *rest)  # type: ignore[arg-type]
+
+
+def planned(base: dict, marketo: dict, dynamics: dict, origin: PairOrigin | None = None) -> ChangeSet:
     """Return the plan for link 1 with the given cells."""
     sides = [frame({1: {"last_name": None, "email": None, "state": None} | side}) for side in (base, marketo, dynamics)]
-    return build_changes(merge(*sides, FIELDS[Table.CONTACT], Table.CONTACT), links(newcomer), FIELDS)
+    return build_changes(merge(*sides, FIELDS[Table.CONTACT], Table.CONTACT), links(origin), FIELDS)
 
 
-def kinds(plan: Plan) -> list[tuple[str, str]]:
+def kinds(plan: ChangeSet) -> list[tuple[str, str]]:
     """Return direction and action of each change."""
     return list(zip(plan.changes["direction"], plan.changes["action"], strict=True))
 
@@ -52,8 +59,8 @@ def test_plan_has_one_update_per_direction_when_each_side_edited_a_field() -> No
     assert kinds(plan) == [("to_dynamics", "update"), ("to_marketo", "update")]
     assert plan.changes["if_match"].fillna("-").tolist() == ["W/1", "-"]
     assert set(plan.changes["status"]) == {"planned"}
-    assert payloads(plan, FIELDS, Side.DYNAMICS).bodies.to_dict() == {0: {"last_name": "x"}}
-    assert payloads(plan, FIELDS, Side.MARKETO).bodies.to_dict() == {1: {"email": "y"}}
+    assert payloads(plan.changes, plan.values, FIELDS, Side.DYNAMICS).bodies.to_dict() == {0: {"last_name": "x"}}
+    assert payloads(plan.changes, plan.values, FIELDS, Side.MARKETO).bodies.to_dict() == {1: {"email": "y"}}
 
 
 def test_plan_notes_an_agreement_without_a_write() -> None:
@@ -61,8 +68,8 @@ def test_plan_notes_an_agreement_without_a_write() -> None:
     plan = planned({"last_name": "a"}, {"last_name": "x"}, {"last_name": "x"})
 
     assert kinds(plan) == [("none", "adopt")]
-    assert payloads(plan, FIELDS, Side.DYNAMICS).bodies.empty
-    assert payloads(plan, FIELDS, Side.MARKETO).bodies.empty
+    assert payloads(plan.changes, plan.values, FIELDS, Side.DYNAMICS).bodies.empty
+    assert payloads(plan.changes, plan.values, FIELDS, Side.MARKETO).bodies.empty
 
 
 def test_plan_sends_the_winner_of_a_collision_to_the_loser() -> None:
@@ -70,18 +77,18 @@ def test_plan_sends_the_winner_of_a_collision_to_the_loser() -> None:
     plan = planned({"last_name": "a"}, {"last_name": "x"}, {"last_name": "y"})
 
     assert kinds(plan) == [("to_marketo", "update")]
-    assert payloads(plan, FIELDS, Side.MARKETO).bodies.to_dict() == {0: {"last_name": "y"}}
+    assert payloads(plan.changes, plan.values, FIELDS, Side.MARKETO).bodies.to_dict() == {0: {"last_name": "y"}}
 
 
 def test_plan_creates_in_dynamics_and_writes_the_ids_back() -> None:
     """A create carries what may be set on create; Marketo gets a change even without values, for the ids."""
     new = dict.fromkeys(("last_name", "email", "state"), MISSING)
 
-    plan = planned(new, {"last_name": "x", "state": "2"}, {}, Newcomer.CREATE_IN_DYNAMICS)
+    plan = planned(new, {"last_name": "x", "state": "2"}, {}, PairOrigin.CREATE_IN_DYNAMICS)
 
     assert kinds(plan) == [("to_dynamics", "create"), ("to_marketo", "link")]
-    assert payloads(plan, FIELDS, Side.DYNAMICS).bodies.to_dict() == {0: {"last_name": "x"}}
-    assert payloads(plan, FIELDS, Side.MARKETO).bodies.to_dict() == {1: {}}
+    assert payloads(plan.changes, plan.values, FIELDS, Side.DYNAMICS).bodies.to_dict() == {0: {"last_name": "x"}}
+    assert payloads(plan.changes, plan.values, FIELDS, Side.MARKETO).bodies.to_dict() == {1: {}}
     assert "state" not in set(plan.values["field"])
     assert pd.isna(plan.changes["if_match"]).all()
 
@@ -90,29 +97,31 @@ def test_plan_creates_in_marketo_what_is_in_dynamics() -> None:
     """A new Dynamics row becomes one create, agreements on empty fields included."""
     new = dict.fromkeys(("last_name", "email", "state"), MISSING)
 
-    plan = planned(new, {}, {"last_name": "x", "state": "2"}, Newcomer.CREATE_IN_MARKETO)
+    plan = planned(new, {}, {"last_name": "x", "state": "2"}, PairOrigin.CREATE_IN_MARKETO)
 
     assert kinds(plan) == [("to_marketo", "create")]
     assert plan.changes["marketo_id"].isna().all()
-    assert payloads(plan, FIELDS, Side.MARKETO).bodies.to_dict() == {0: {"last_name": "x", "state": "Warm"}}
+    assert payloads(plan.changes, plan.values, FIELDS, Side.MARKETO).bodies.to_dict() == {
+        0: {"last_name": "x", "state": "Warm"}
+    }
 
 
 def test_plan_links_a_matched_pair_with_first_contact_rules() -> None:
     """Two matched people fill each other's gaps, and Marketo learns the ids."""
     new = dict.fromkeys(("last_name", "email", "state"), MISSING)
 
-    plan = planned(new, {"last_name": "x"}, {"email": "y"}, Newcomer.LINK)
+    plan = planned(new, {"last_name": "x"}, {"email": "y"}, PairOrigin.LINK)
 
     assert kinds(plan) == [("none", "adopt"), ("to_dynamics", "update"), ("to_marketo", "link")]
-    assert payloads(plan, FIELDS, Side.DYNAMICS).bodies.to_dict() == {1: {"last_name": "x"}}
-    assert payloads(plan, FIELDS, Side.MARKETO).bodies.to_dict() == {2: {"email": "y"}}
+    assert payloads(plan.changes, plan.values, FIELDS, Side.DYNAMICS).bodies.to_dict() == {1: {"last_name": "x"}}
+    assert payloads(plan.changes, plan.values, FIELDS, Side.MARKETO).bodies.to_dict() == {2: {"email": "y"}}
 
 
 def test_payloads_leave_out_a_refused_field_of_an_update() -> None:
     """One value too long keeps back that field, not the person."""
     plan = planned({}, {"last_name": "too long", "email": "y"}, {})
 
-    sent = payloads(plan, FIELDS, Side.DYNAMICS)
+    sent = payloads(plan.changes, plan.values, FIELDS, Side.DYNAMICS)
 
     assert sent.bodies.to_dict() == {0: {"email": "y"}}
     assert sent.problems.to_dict("records") == [
@@ -123,7 +132,7 @@ def test_payloads_leave_out_a_refused_field_of_an_update() -> None:
 
 def test_payloads_refuse_an_update_of_which_nothing_is_left() -> None:
     """A change without a sendable field is not sent."""
-    sent = payloads(planned({}, {"last_name": "too long"}, {}), FIELDS, Side.DYNAMICS)
+    sent = sent_of(planned({}, {"last_name": "too long"}, {}), FIELDS, Side.DYNAMICS)
 
     assert sent.bodies.empty
     assert sent.refused == {0}
@@ -132,9 +141,9 @@ def test_payloads_refuse_an_update_of_which_nothing_is_left() -> None:
 def test_payloads_refuse_a_create_with_one_bad_value() -> None:
     """A person is not created half."""
     new = dict.fromkeys(("last_name", "email", "state"), MISSING)
-    plan = planned(new, {"last_name": "too long", "email": "y"}, {}, Newcomer.CREATE_IN_DYNAMICS)
+    plan = planned(new, {"last_name": "too long", "email": "y"}, {}, PairOrigin.CREATE_IN_DYNAMICS)
 
-    sent = payloads(plan, FIELDS, Side.DYNAMICS)
+    sent = payloads(plan.changes, plan.values, FIELDS, Side.DYNAMICS)
 
     assert sent.bodies.empty
     assert sent.refused == {0}
@@ -143,7 +152,7 @@ def test_payloads_refuse_a_create_with_one_bad_value() -> None:
 
 def test_payloads_send_null_when_a_value_is_emptied() -> None:
     """Emptying reaches the other side as null, not as a missing key."""
-    sent = payloads(planned({"email": "y"}, {}, {"email": "y"}), FIELDS, Side.DYNAMICS)
+    sent = sent_of(planned({"email": "y"}, {}, {"email": "y"}), FIELDS, Side.DYNAMICS)
 
     assert sent.bodies.to_dict() == {0: {"email": None}}
 
@@ -153,7 +162,7 @@ def test_payloads_refuse_a_plan_about_a_field_that_is_gone() -> None:
     plan = planned({}, {"last_name": "x", "email": "y"}, {})
 
     with pytest.raises(SyncError, match="takes no part"):
-        payloads(plan, {Table.CONTACT: (NAME,)}, Side.DYNAMICS)
+        payloads(plan.changes, plan.values, {Table.CONTACT: (NAME,)}, Side.DYNAMICS)
 
 
 def test_plan_refuses_a_decision_about_an_unknown_link() -> None:
@@ -189,7 +198,9 @@ def test_plan_of_both_tables_numbers_changes_through() -> None:
         [0, 1, "to_dynamics"],
         [1, 2, "to_dynamics"],
     ]
-    assert payloads(plan, {Table.CONTACT: (NAME,), Table.LEAD: (lead,)}, Side.DYNAMICS).bodies.tolist() == [
+    assert payloads(
+        plan.changes, plan.values, {Table.CONTACT: (NAME,), Table.LEAD: (lead,)}, Side.DYNAMICS
+    ).bodies.tolist() == [
         {"last_name": "x"},
         {"last_name": "x"},
     ]
@@ -204,7 +215,7 @@ def test_plan_of_no_decisions_is_empty_with_all_columns() -> None:
 
     assert plan.changes.empty
     assert str(plan.changes["marketo_id"].dtype) == "Int64"
-    assert payloads(plan, FIELDS, Side.MARKETO).bodies.empty
+    assert payloads(plan.changes, plan.values, FIELDS, Side.MARKETO).bodies.empty
 
 
 def test_withheld_edit_is_noted_with_the_person_and_never_sent() -> None:
@@ -216,11 +227,11 @@ def test_withheld_edit_is_noted_with_the_person_and_never_sent() -> None:
     plan = build_changes(merge(*sides, [one_way], Table.CONTACT), links(), fields)
 
     assert kinds(plan) == [("none", "adopt")]
-    assert payloads(plan, fields, Side.MARKETO).bodies.empty
+    assert payloads(plan.changes, plan.values, fields, Side.MARKETO).bodies.empty
 
 
 def test_missing_half_is_merged_as_empty_cells_on_a_missing_base() -> None:
-    """The builders for newcomers give what the plan expects of them."""
+    """The builders for origins give what the plan expects of them."""
     index = pd.Index([1])
     decided = merge(
         uniform_frame(index, ["last_name"], MISSING),

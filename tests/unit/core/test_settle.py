@@ -7,7 +7,8 @@ import pytest
 
 from include.errors import SyncError
 from include.person_sync.core.fields import Table
-from include.person_sync.core.merge import merge, settle
+from include.person_sync.core.merge import merge
+from include.person_sync.core.settle import settle
 from include.person_sync.core.values import MISSING
 from tests.unit.core.build import effective, frame
 

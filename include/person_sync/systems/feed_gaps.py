@@ -12,9 +12,12 @@ import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from include.person_sync.core.brakes import is_shrunk
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from include.person_sync.core.feeds import Gap
     from include.person_sync.core.fields import Table
     from include.person_sync.run.context import SyncContext
     from include.person_sync.run.request import RunRequest
@@ -22,15 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DYNAMICS_SHRANK, MARKETO_SHRANK = "dynamics_shrank", "marketo_shrank"
-
-
-@dataclass(frozen=True)
-class Gap:
-    """One gap: the feed, what was seen, and how the run went on."""
-
-    feed: str
-    seen: str
-    route: str
 
 
 def note_gap(gaps: list[dict[str, str]], gap: Gap) -> None:
@@ -55,9 +49,7 @@ class Unseen:
 
 def is_suspicious(ctx: SyncContext, request: RunRequest, missing: int, before: int, brake: str) -> bool:
     """Return whether so many are missing that the brake stops the run anyway: nobody is asked for one by one then."""
-    limits = ctx.settings.brakes
-    shrunk = missing > limits.shrunk_floor and missing > limits.shrunk_share * before
-    return shrunk and brake not in request.overrides
+    return is_shrunk(missing, before, ctx.settings.brakes.limits()) and brake not in request.overrides
 
 
 def find_unseen(ctx: SyncContext, request: RunRequest, table: Table, seen: Iterable[str]) -> Unseen:

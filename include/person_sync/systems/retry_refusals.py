@@ -1,5 +1,5 @@
 """
-Refusals that may be none any more: whoever has one is looked at again once the schemas have changed.
+Retrying refused changes after a schema change: whoever has a refusal is looked at again once the schemas are others.
 
 A refused change rests until its values or the schema change. New values come through the feeds; that a column became
 writable, longer or readable does not, so it is noticed here, by the digest of the schemas.
@@ -7,21 +7,17 @@ writable, longer or readable does not, so it is noticed here, by the digest of t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from include.person_sync.core.dead_letters import RETRYABLE_KINDS
+from include.person_sync.core.watermarks import SCHEMAS
 
+if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
     from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
-
-SCHEMAS = "schemas"
-"""The watermark that holds the digest of the schemas for which all refusals were looked at."""
-
-AGAIN = ("rejected", "invalid")
 
 
 def refused_before(ctx: SyncContext, schema: ResolvedSchema) -> pd.DataFrame:
@@ -33,7 +29,7 @@ def refused_before(ctx: SyncContext, schema: ResolvedSchema) -> pd.DataFrame:
     letters = pd.DataFrame({"kind": [], "marketo_id": [], "dynamics_table": [], "dynamics_id": []})
     if known is not None and known["digest"] != schema.digest:
         letters = ctx.store.dead_letters(limit=ctx.settings.chunk_people)
-    return letters[letters["kind"].isin(AGAIN)]
+    return letters[letters["kind"].isin(RETRYABLE_KINDS)]
 
 
 def people_refused_before(ctx: SyncContext, schema: ResolvedSchema) -> set[int]:
@@ -45,8 +41,3 @@ def rows_refused_before(ctx: SyncContext, schema: ResolvedSchema, table: Table) 
     """Return the row ids, in one table, of the refusals to look at again."""
     letters = refused_before(ctx, schema)
     return set(letters.loc[letters["dynamics_table"] == table.value, "dynamics_id"].dropna())
-
-
-def schemas_watermark(digest: str, manifests: Mapping[str, Mapping[str, Any]]) -> dict[str, str] | None:
-    """Return the watermark's new value; None when the schemas were read anew half-way: then the next run looks."""
-    return {"digest": digest} if all(one.get("digest") == digest for one in manifests.values()) else None
