@@ -245,7 +245,7 @@ def run_setup_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
     from include.person_sync.setup import parts_from_environment, run_setup
 
     provision: Any = "all" if "all" in options.provision else options.provision
-    parts = parts_from_environment(os.environ, process=os.getpid())
+    parts = parts_from_environment()
     report = run_setup(parts, provision=provision, check_only=options.check)
     failed = {check.name for check in report.failed}
     code = EXIT_QUOTA if failed == {"marketo_api_budget"} else EXIT_CONFIGURATION

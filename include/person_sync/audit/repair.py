@@ -8,7 +8,6 @@ repair as a whole first, so that cutting it into runs never slips a large one pa
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -52,8 +51,7 @@ def repair(ctx: SyncContext, run_id: str, compared: str, *, wait_s: float = LEAS
         wish = RunRequest(
             mode=Mode.PEOPLE, marketo_ids=people, dynamics_ids=rows, overrides=request.overrides, origin=origin
         )
-        fresh = replace(ctx)  # with clients of its own, so that each run counts its own calls
-        summaries.append(run_cycle(fresh, wish, kind=REPAIR_KIND, wait_s=wait_s))
+        summaries.append(run_cycle(ctx.counting_from_now(), wish, kind=REPAIR_KIND, wait_s=wait_s))
     log.info("audit %s: repaired in %d runs", run_id, len(summaries))
     return summaries
 

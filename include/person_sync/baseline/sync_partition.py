@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,7 +12,6 @@ from include.person_sync.baseline.progress import KIND, PARTITIONS, Progress, ru
 from include.person_sync.core.schema import TABLES
 from include.person_sync.core.values import TEXT_DTYPE
 from include.person_sync.present.plan import describe_plan
-from include.person_sync.run.context import SyncContext
 from include.person_sync.run.cycle import note_failure
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.run.staging import RunFolder
@@ -31,35 +29,13 @@ from include.person_sync.systems.people import people_frame, person_columns
 from include.person_sync.systems.rows import rows_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from include.person_sync.baseline.progress import Opened
     from include.person_sync.core.schema import ResolvedSchema
+    from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
 
 ENDED = {RunStatus.COMMITTED, RunStatus.DRY_RUN}
-
-
-@dataclass
-class PartitionContext(SyncContext):
-    """A context whose count of calls begins with the partition, while clients and store are shared."""
-
-    calls_before: Mapping[str, int] = field(default_factory=dict)
-
-    def api_calls(self) -> dict[str, int]:
-        """Return the requests sent since the partition began."""
-        return {system: calls - self.calls_before.get(system, 0) for system, calls in super().api_calls().items()}
-
-
-def partition_context(ctx: SyncContext) -> SyncContext:
-    """Return the context of one partition."""
-    shared = {name: getattr(ctx, name) for name in ("store", "marketo", "dynamics")}
-    own = PartitionContext(
-        **{one.name: getattr(ctx, one.name) for one in fields(SyncContext)}, calls_before=ctx.api_calls()
-    )
-    own.__dict__.update(shared)
-    return own
 
 
 def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: float = 0.0) -> dict[str, Any]:
@@ -78,7 +54,7 @@ def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: f
     if known is not None and known.status in ENDED:
         log.info("partition %d is done already", number)
         return summary_of(ctx, run_id)
-    own = partition_context(ctx)
+    own = ctx.counting_from_now()
     try:
         return work_through(own, progress, opened, number, wait_s)
     except BaseException as error:
@@ -109,7 +85,7 @@ SHOWN = ("run_id", "status", "mode", "counts", "api_calls")
 
 def report_partition(ctx: SyncContext, baseline_id: str, number: int) -> dict[str, Any]:
     """Write the partition's refusals into Marketo's activity log; may be repeated."""
-    return report(partition_context(ctx), run_id_of(baseline_id, number))
+    return report(ctx.counting_from_now(), run_id_of(baseline_id, number))
 
 
 def stage_partition(

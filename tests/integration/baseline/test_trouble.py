@@ -18,7 +18,7 @@ from include.person_sync.baseline import (
 )
 from include.person_sync.baseline.progress import MARKETO, Progress
 from include.person_sync.run.request import Mode
-from tests.integration.stages.killing import Killed, Tripwire, dead_process
+from tests.integration.stages.killing import Killed, dead_process, trip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def bulk_calls(whole: Whole, step: str) -> int:
 def killed_baseline(whole: Whole, name: str, number: int) -> bool:
     """Run a baseline in a process that dies at its `number`-th write; return True when it lived to the end."""
     ctx = whole.context(process=dead_process())
-    ctx.__dict__["store"] = Tripwire(ctx.store, number)
+    trip(ctx, number)
     try:
         run_baseline(ctx, BaselineRequest(partitions=3), resume=name)
     except Killed:
@@ -76,7 +76,7 @@ def test_partition_killed_at_any_of_its_writes_is_made_once(
     whole = make_whole(24)
     whole.marketo.create({"lastName": "Wish", "email": "wish@example.com", "syncToDynamics": "lead"})
     ctx = whole.context(process=dead_process())
-    ctx.__dict__["store"] = Tripwire(ctx.store, 1, after=after, only=only)
+    trip(ctx, 1, after=after, only=only)
     with pytest.raises(Killed):
         run_baseline(ctx, BaselineRequest(partitions=1), resume="baseline")
 
@@ -91,7 +91,7 @@ def test_partition_killed_at_any_of_its_writes_is_made_once(
 def test_partitions_that_are_done_are_left_alone(whole: Whole) -> None:
     """Resuming after the second of four partitions runs the last two only."""
     ctx = whole.context(process=dead_process())
-    ctx.__dict__["store"] = Tripwire(ctx.store, 3, only="save_plan")
+    trip(ctx, 3, only="save_plan")
     with pytest.raises(Killed):
         run_baseline(ctx, BaselineRequest(partitions=4), resume="baseline")
     done = [one.run_id for one in whole.context().store.latest_runs(kind="baseline") if one.status == "committed"]
@@ -107,14 +107,14 @@ def test_partitions_that_are_done_are_left_alone(whole: Whole) -> None:
 
 def test_pages_of_dynamics_are_not_read_again(whole: Whole) -> None:
     """A reading that was broken off goes on behind the last page staged."""
-    settings = whole.context()
-    settings.settings = settings.settings.model_copy(
-        update={"dynamics": settings.settings.dynamics.model_copy(update={"page_size": 10})}
+    ctx = whole.context()
+    ctx.settings = ctx.settings.model_copy(
+        update={"dynamics": ctx.settings.dynamics.model_copy(update={"page_size": 10})}
     )
-    open_baseline(settings, "baseline", BaselineRequest())
-    settings.__dict__["store"] = Tripwire(settings.store, 5, only="save_document")
+    open_baseline(ctx, "baseline", BaselineRequest())
+    trip(ctx, 5, only="save_document")
     with pytest.raises(Killed):
-        read_dynamics(settings, "baseline")
+        read_dynamics(ctx, "baseline")
     whole.sandbox.reset_calls()
 
     read_dynamics(whole.context(), "baseline")
