@@ -10,6 +10,7 @@ import pandas as pd
 
 from include.person_sync.audit.compare import CELL_COLUMNS
 from include.person_sync.audit.findings import SET_APART, Explanation, Kind
+from include.person_sync.core.records import records
 
 if TYPE_CHECKING:
     from include.person_sync.audit.examine import Examined
@@ -73,13 +74,13 @@ class Tally:
                 {"kind": kind, "explanation": explanation, "count": count}
                 for (kind, explanation), count in sorted(self.findings.items())
             ],
-            "sample": {"differences": json_rows(self.shown), "findings": json_rows(self.noted)},
+            "sample": {"differences": rows_of(self.shown), "findings": rows_of(self.noted)},
         }
 
     def by_field(self) -> list[dict[str, Any]]:
         """Return numbers of cells per table and field, the most differing first."""
         rows = []
-        for cell in json_rows([self.cells]):
+        for cell in records(self.cells):
             reasons: Counter[str] = Counter()
             directions: Counter[str] = Counter()
             for (table, name, direction, explanation), count in self.reasons.items():
@@ -120,10 +121,6 @@ def share(part: int, whole: int) -> float:
     return 1.0 if part == whole else int(part * 1_000_000 / whole) / 1_000_000
 
 
-def json_rows(frames: list[pd.DataFrame]) -> list[dict[str, Any]]:
-    """Return the rows of frames as JSON values; an empty cell is None."""
-    return [
-        {str(name): value for name, value in row.items()}
-        for frame in frames
-        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
-    ]
+def rows_of(frames: list[pd.DataFrame]) -> list[dict[str, Any]]:
+    """Return the rows of frames as JSON values."""
+    return [row for frame in frames for row in records(frame)]

@@ -11,8 +11,8 @@ from include.person_sync.baseline.freshness import Staged, refreshed
 from include.person_sync.baseline.progress import KIND, PARTITIONS, Progress, run_id_of, unchanged_schema
 from include.person_sync.core.schema import TABLES
 from include.person_sync.core.values import TEXT_DTYPE
-from include.person_sync.present.plan import describe_plan
 from include.person_sync.run.cycle import note_failure
+from include.person_sync.run.dry_run import finish_dry_run
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.apply_dynamics import apply_dynamics
@@ -73,7 +73,7 @@ def work_through(ctx: SyncContext, progress: Progress, opened: Opened, number: i
     manifest = reconcile(ctx, run_id, *stage_partition(ctx, schema, progress, opened, number))
     guard(ctx, run_id, manifest)
     if wish.dry_run:
-        return {name: value for name, value in describe_plan(ctx, run_id, manifest).items() if name in SHOWN}
+        return {name: value for name, value in finish_dry_run(ctx, run_id, manifest).items() if name in SHOWN}
     apply_dynamics(ctx, run_id)
     apply_marketo(ctx, run_id)
     commit(ctx, run_id, manifest)

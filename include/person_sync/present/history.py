@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from include.person_sync.core.records import records
 from include.person_sync.core.values import MISSING, UNREADABLE
-from include.person_sync.present.plan import field_line, records
+from include.person_sync.present.plan import field_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
