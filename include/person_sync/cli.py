@@ -270,7 +270,7 @@ def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
         start=options.start,
         end=options.end,
         marketo_ids=tuple(options.marketo_id),
-        dynamics_ids=tuple(one.lower() for one in options.dynamics_id),
+        dynamics_ids=tuple(row_id.lower() for row_id in options.dynamics_id),
         overrides=tuple(options.override),
         origin=origin(),
     )
@@ -290,7 +290,7 @@ def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str
         origin=origin(),
         wait_s=options.wait,
     )
-    people = [f"  {' '.join(str(part) for part in one.values())}" for one in summary["people"]]
+    people = [f"  {' '.join(str(part) for part in person.values())}" for person in summary["people"]]
     return summary, "\n".join([summary_text(summary), *people]), EXIT_DONE
 
 

@@ -48,10 +48,10 @@ def repair(ctx: SyncContext, run_id: str, compared: str, *, wait_s: float = LEAS
     origin = {**request.origin, "audit": run_id}
     summaries = []
     for people, rows in affected(folder, files, ctx.settings.chunk_people):
-        wish = RunRequest(
+        repairing = RunRequest(
             mode=Mode.PEOPLE, marketo_ids=people, dynamics_ids=rows, overrides=request.overrides, origin=origin
         )
-        summaries.append(run_cycle(ctx.counting_from_now(), wish, kind=REPAIR_KIND, wait_s=wait_s))
+        summaries.append(run_cycle(ctx.counting_from_now(), repairing, kind=REPAIR_KIND, wait_s=wait_s))
     log.info("audit %s: repaired in %d runs", run_id, len(summaries))
     return summaries
 
@@ -110,5 +110,5 @@ def affected_parts(folder: ReportFolder, files: dict[str, list[str]]) -> Iterato
 
 def ids_of(frame: pd.DataFrame) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Return the ids of both sides, each once."""
-    people = tuple(sorted({int(one) for one in frame["marketo_id"].dropna()}))
+    people = tuple(sorted({int(person) for person in frame["marketo_id"].dropna()}))
     return people, tuple(sorted(set(frame["dynamics_id"].dropna())))

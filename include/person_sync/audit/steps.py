@@ -83,7 +83,7 @@ def compare_sides(ctx: SyncContext, run_id: str) -> str:
     sweep.run()
     moments = {"started_at": started.isoformat(), "finished_at": ctx.now().isoformat()}
     found = sweep.manifest()
-    found["counts"]["backlog"] = {name: one["waiting"] for name, one in ctx.store.backlog_overview().items()}
+    found["counts"]["backlog"] = {name: feed["waiting"] for name, feed in ctx.store.backlog_overview().items()}
     return folder.write_manifest("audit", {**moments, **found, "api_calls": ctx.api_calls()})
 
 

@@ -125,9 +125,9 @@ class Sweep:
 
     def _requests(self) -> None:
         """Look for people who are asked for and have no row."""
-        wish = self.ctx.settings.custom_fields.sync_to_dynamics
+        asks = self.ctx.settings.custom_fields.sync_to_dynamics
         for page in requested_people(self.ctx, self.schema):
-            people = [int(row["id"]) for row in page if isinstance(parse_request(str(row[wish])), CreateRequest)]
+            people = [int(row["id"]) for row in page if isinstance(parse_request(str(row[asks])), CreateRequest)]
             unlinked = self._unlinked(people)
             if unlinked:
                 pending = read_pending(self.ctx, self.schema)

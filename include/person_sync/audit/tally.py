@@ -87,17 +87,17 @@ class Tally:
                 if (table, name) == (cell["dynamics_table"], cell["field"]):
                     reasons[explanation] += count
                     directions[direction] += count if explanation not in SET_APART else 0
-            apart = sum(reasons[one] for one in SET_APART)
+            apart = sum(reasons[explanation] for explanation in SET_APART)
             compared = cell["comparable"] - apart
             row = {**cell, "compared": compared, "set_apart": apart, "differing": compared - cell["equal"]}
             row |= {"unexplained": reasons[Explanation.UNEXPLAINED.value], "reasons": dict(reasons)}
             rows.append(row | {name: directions[name] for name in ("to_dynamics", "to_marketo")})
-        return sorted(rows, key=lambda one: (-one["unexplained"], -one["differing"], one["dynamics_table"]))
+        return sorted(rows, key=lambda field: (-field["unexplained"], -field["differing"], field["dynamics_table"]))
 
     def counts(self, fields: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Return the counts stored with the run."""
         names = ("compared", "equal", "differing", "unexplained", "set_apart", "unreadable", "behind")
-        cells = {name: sum(one[name] for one in fields) for name in names}
+        cells = {name: sum(field[name] for field in fields) for name in names}
         found = {kind.value: self._found(kind) for kind in Kind}
         open_findings = {kind.value: self.findings[kind.value, Explanation.UNEXPLAINED.value] for kind in Kind}
         return {
@@ -113,7 +113,7 @@ class Tally:
         }
 
     def _found(self, kind: Kind) -> int:
-        return sum(count for (one, _), count in self.findings.items() if one == kind)
+        return sum(count for (seen, _), count in self.findings.items() if seen == kind)
 
 
 def share(part: int, whole: int) -> float:

@@ -35,7 +35,7 @@ def highest_known_id(ctx: SyncContext) -> int:
     highest = int(linked.max()) if len(linked) else 0
     for span in LOOK_BACK:
         token = ctx.marketo.paging_token(ctx.now() - span)
-        ids = [one.lead_id for page in ctx.marketo.activities(token, [NEW_LEAD]) for one in page.items]
+        ids = [activity.lead_id for page in ctx.marketo.activities(token, [NEW_LEAD]) for activity in page.items]
         if ids:
             return max(highest, *ids)
     return highest

@@ -66,13 +66,15 @@ def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: f
 
 def work_through(ctx: SyncContext, progress: Progress, opened: Opened, number: int, wait_s: float) -> dict[str, Any]:
     """Run the stages on one partition."""
-    run_id, wish = run_id_of(progress.baseline_id, number), opened.request
-    request = RunRequest(mode=Mode.BASELINE, dry_run=wish.dry_run, overrides=wish.overrides, origin=dict(wish.origin))
+    run_id, asked = run_id_of(progress.baseline_id, number), opened.request
+    request = RunRequest(
+        mode=Mode.BASELINE, dry_run=asked.dry_run, overrides=asked.overrides, origin=dict(asked.origin)
+    )
     open_run(ctx, run_id, request, kind=KIND, wait_s=wait_s)
     schema = unchanged_schema(ctx, opened)
     manifest = reconcile(ctx, run_id, *stage_partition(ctx, schema, progress, opened, number))
     guard(ctx, run_id, manifest)
-    if wish.dry_run:
+    if asked.dry_run:
         return {name: value for name, value in finish_dry_run(ctx, run_id, manifest).items() if name in SHOWN}
     apply_dynamics(ctx, run_id)
     apply_marketo(ctx, run_id)
@@ -125,7 +127,7 @@ def stage_partition(
 
 
 def staged_partition(ctx: SyncContext, schema: ResolvedSchema, progress: Progress, number: int) -> Staged:
-    """Return what was dealt out to a partition, the last reading of each."""
+    """Return the people and rows of a partition, the last reading of each."""
     folder = progress.folder
     document = progress.load(PARTITIONS) or {}
     manifest = folder.read_manifest(document["manifest"])
@@ -149,5 +151,5 @@ def known_links(ctx: SyncContext, opened: Opened, staged: Staged) -> int:
     if opened.links_before == 0:
         return 0
     rows = {table.value: list(frame["dynamics_id"].astype(TEXT_DTYPE)) for table, frame in staged.rows.items()}
-    links = ctx.store.load_links(marketo_ids=[int(one) for one in staged.people["marketo_id"]], dynamics_ids=rows)
+    links = ctx.store.load_links(marketo_ids=[int(person) for person in staged.people["marketo_id"]], dynamics_ids=rows)
     return len(links)

@@ -160,7 +160,7 @@ class MarketoChecks:
         return "leads may be written (tried on a lead that can't exist)."
 
     def _read_schema(self) -> str:
-        self._schema = {one.name: one for one in self._parts.marketo().schema_fields()}
+        self._schema = {field.name: field for field in self._parts.marketo().schema_fields()}
         return f"{len(self._schema)} fields are defined, hidden ones included."
 
     def _read_activities(self) -> str:
@@ -173,15 +173,15 @@ class MarketoChecks:
     def _custom_fields(self) -> str:
         wanted = identity_fields(self._settings.custom_fields)
         if self._create and not self._checklist.has_passed(SCHEMA):
-            self._require_without_schema([one.name for one in wanted])
+            self._require_without_schema([field.name for field in wanted])
         ensure_fields(
             self._parts.marketo(), wanted, schema=self._schema, create=self._create, made=self.made, same_type=True
         )
-        return f"present and writable: {', '.join(one.name for one in wanted)}."
+        return f"present and writable: {', '.join(field.name for field in wanted)}."
 
     def _require_without_schema(self, names: Sequence[str]) -> None:
         """Without the schema a missing field could be hidden rather than absent, and nothing can be made."""
-        present = {one.name for one in self._parts.marketo().describe()}
+        present = {field.name for field in self._parts.marketo().describe()}
         missing = [name for name in names if name not in present]
         if missing:
             raise NotRunError(f"{', '.join(missing)} can't be made before '{SCHEMA.replace('_', ' ')}' passes.")
@@ -198,7 +198,7 @@ class MarketoChecks:
         ensure_fields(
             self._parts.marketo(), wanted, schema=self._schema, create=self._create, made=self.made, same_type=False
         )
-        return f"present: {', '.join(one.name for one in wanted) or 'none to make'}."
+        return f"present: {', '.join(field.name for field in wanted) or 'none to make'}."
 
     def _activity_type(self) -> str:
         name = self._settings.activity_type

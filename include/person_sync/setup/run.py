@@ -60,7 +60,7 @@ def run_setup(
         SetupReport(
             checks=checklist.checks,
             provisioned=tuple(marketo.made),
-            warnings=(PERMANENT,) if any(one.startswith("field ") for one in marketo.made) else (),
+            warnings=(PERMANENT,) if any(made.startswith("field ") for made in marketo.made) else (),
             fields=fields.fields,
         )
     )
@@ -82,6 +82,6 @@ def _logged(report: SetupReport) -> SetupReport:
     for check in report.checks:
         level = logging.WARNING if check.passed is False else logging.INFO
         log.log(level, "%s: %s: %s %s", check.title, check.word, check.detail, check.remedy)
-    for one in report.provisioned:
-        log.info("made in Marketo: %s", one)
+    for made in report.provisioned:
+        log.info("made in Marketo: %s", made)
     return report
