@@ -188,7 +188,7 @@ def add_baseline(commands: Any, shared: argparse.ArgumentParser) -> None:
     baseline.add_argument(
         "--since", type=moment, metavar="TIME", help="nobody in Marketo was created before (default: Marketo is asked)"
     )
-    baseline.add_argument("--resume", metavar="ID", help="go on with a baseline that was broken off")
+    baseline.add_argument("--resume", metavar="ID", help="resume a baseline after an interruption")
     baseline.add_argument(
         "--override", action="append", default=[], metavar="BRAKE", help="lift a brake; repeatable; recorded"
     )

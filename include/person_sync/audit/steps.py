@@ -51,7 +51,7 @@ class AuditRequest:
 
 def open_audit(ctx: SyncContext, run_id: str, request: AuditRequest) -> str:
     """
-    Register the run and return its id. An audit takes no lease: cycles go on meanwhile.
+    Register the run and return its id. An audit takes no lease: cycles run meanwhile.
 
     Raises QuotaExhausted when what is left of today's Marketo calls would not do for reading everybody.
     """

@@ -1,7 +1,7 @@
 """
 Going over both systems once, chunk by chunk, with a second look at everything in doubt.
 
-Cycles go on while an audit reads, so the two sides of a pair are read at different moments. Whoever seems to differ is
+Cycles run while an audit reads, so the two sides of a pair are read at different moments. Whoever seems to differ is
 therefore read again, both sides and the base, and then the feeds are asked what is on its way; when a cycle committed
 in between, once more. Memory holds one chunk, and a bit per link.
 """

@@ -1,7 +1,7 @@
 """
 Reading everybody in Marketo by bulk extract: one job per 31 days of creation, a few at a time.
 
-Each state is stored before the step that follows it, so that a killed reading goes on with the very same jobs. A job
+Each state is stored before the step that follows it, so that a killed reading resumes with the very same jobs. A job
 that failed, was canceled or whose file is gone is made again, a few times at most.
 """
 

@@ -1,4 +1,4 @@
-"""Step close_baseline: let cycles go on from where the baseline began, and sum up."""
+"""Step close_baseline: let cycles continue from where the baseline began, and sum up."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
 Reading again who is known to have been written since the baseline read them.
 
-Cycles may go on beside a baseline. What they agreed on, and what a dead run may have written, is newer than what was
+Cycles may run beside a baseline. What they agreed on, and what a dead run may have written, is newer than what was
 staged; merging the staged values with the moved base would turn the clock back. So those people are read again. What
 people edit meanwhile needs no such care: the feeds tell it, and every write looks at its target once more.
 """

@@ -1,7 +1,7 @@
 """
 Reading everybody in Marketo by id, where bulk extract is not to be had: 300 ids a call, from the first to the last.
 
-The API has no way to ask for the highest id; the newest people are named by the feed, and reading goes on behind them
+The API has no way to ask for the highest id; the newest people are named by the feed, and reading continues behind them
 until a long stretch is empty.
 """
 

@@ -1,4 +1,4 @@
-"""Baselines that are killed, run out of quota, or get broken extracts: they go on where they were, and end the same."""
+"""Baselines that are killed, run out of quota, or get broken extracts: they resume, and end the same."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def killed_baseline(whole: Whole, name: str, number: int) -> bool:
 
 
 def test_baseline_killed_again_and_again_ends_as_if_it_had_not_been(make_whole: Callable[..., Whole]) -> None:
-    """However often its process dies, at whatever write, it goes on where it was: no extract is made twice over."""
+    """However often its process dies, at whatever write, it resumes: no extract is made twice over."""
     undisturbed = make_whole(40)
     undisturbed.baseline(partitions=3)
     whole = make_whole(40)
@@ -106,7 +106,7 @@ def test_partitions_that_are_done_are_left_alone(whole: Whole) -> None:
 
 
 def test_pages_of_dynamics_are_not_read_again(whole: Whole) -> None:
-    """A reading that was broken off goes on behind the last page staged."""
+    """An interrupted reading resumes behind the last page staged."""
     ctx = whole.context()
     ctx.settings = ctx.settings.model_copy(
         update={"dynamics": ctx.settings.dynamics.model_copy(update={"page_size": 10})}
@@ -123,7 +123,7 @@ def test_pages_of_dynamics_are_not_read_again(whole: Whole) -> None:
     assert "$skiptoken" in dict(first.query)
 
 
-def test_quota_gone_half_way_stops_and_goes_on_the_next_day(make_whole: Callable[..., Whole]) -> None:
+def test_quota_gone_half_way_stops_and_resumes_the_next_day(make_whole: Callable[..., Whole]) -> None:
     """When the day's volume is used up, what is under way is finished and kept; the next day takes the rest."""
     whole = make_whole()
     whole.marketo.settings.bulk_daily_bytes = 9_000
@@ -147,7 +147,7 @@ def test_quota_gone_half_way_stops_and_goes_on_the_next_day(make_whole: Callable
     assert set(kept) <= {one["job"] for one in document["windows"]}
 
 
-def test_calls_gone_half_way_stop_and_go_on(whole: Whole) -> None:
+def test_calls_gone_half_way_stop_and_resume(whole: Whole) -> None:
     """The same with the day's number of calls."""
     whole.sandbox.faults.add("marketo", "607", skip=30)
 
