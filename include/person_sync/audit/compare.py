@@ -56,7 +56,7 @@ def compare_pairs(
     decisions = merge(base, marketo, dynamics, fields, table)
     agreed = decisions["outcome"] == Outcome.ADOPT
     differences = decisions[~agreed].reset_index(drop=True)
-    differences["direction"] = directions(differences)
+    differences["direction"] = writes_to(differences)
     counted = pd.DataFrame(
         {
             "dynamics_table": table.value,
@@ -71,7 +71,7 @@ def compare_pairs(
     return Comparison(differences, counted.reindex(columns=CELL_COLUMNS))
 
 
-def directions(decisions: pd.DataFrame) -> pd.Series:
+def writes_to(decisions: pd.DataFrame) -> pd.Series:
     """Return where each decision would write; a collision's winner writes to the other side."""
     collision = decisions["outcome"] == Outcome.COLLISION
     to_dynamics = (decisions["outcome"] == Outcome.TO_DYNAMICS) | (collision & (decisions["winner"] == "marketo"))

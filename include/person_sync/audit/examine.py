@@ -100,7 +100,7 @@ def about_links(differences: pd.DataFrame, pairs: pd.DataFrame) -> pd.DataFrame:
 def explained_by_look(look: Look, differences: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """Return differences with the explanations that the rule and the row itself give."""
     filtered = look.rows.index[~passes_filter(look.rows, settings.sync_filter_column)]
-    closed = differences["dynamics_id"].isin(look.rows.index[is_read_only(look)])
+    closed = differences["dynamics_id"].isin(look.rows.index[is_read_only(look.rows, look.table)])
     reasons = {
         Explanation.RULE: differences["outcome"] == Outcome.WITHHELD,
         Explanation.FILTER: differences["dynamics_id"].isin(filtered),
@@ -112,15 +112,15 @@ def explained_by_look(look: Look, differences: pd.DataFrame, settings: Settings)
     return differences.assign(explanation=pd.Series(chosen, index=differences.index, dtype="str"))
 
 
-def is_read_only(look: Look) -> pd.Series:
+def is_read_only(rows: pd.DataFrame, table: Table) -> pd.Series:
     """
     Return True per row that is not written any more: a qualified lead, or a merge's loser.
 
     Source: Dataverse reference of lead, `statecode`: qualified leads are read-only.
     """
-    rows = look.rows.reindex(columns=["statecode", "merged"])
-    qualified = (rows["statecode"] == "1") & (look.table is Table.LEAD)
-    return qualified | (rows["merged"].str.lower() == "true")
+    known = rows.reindex(columns=["statecode", "merged"])
+    qualified = (known["statecode"] == "1") & (table is Table.LEAD)
+    return qualified | (known["merged"].str.lower() == "true")
 
 
 def place_rows(look: Look, settings: Settings) -> tuple[dict[str, int], pd.DataFrame]:
@@ -144,14 +144,19 @@ def wrong_identities(pairs: pd.DataFrame, decisions: pd.DataFrame) -> pd.DataFra
     return findings_frame(wrong, Kind.WRONG_IDENTITY, wrong["link_id"].map(fields))
 
 
+def named_rows(identities: pd.Series) -> pd.Series:
+    """Return the id of the row that each person's identity field names, in the form of row ids."""
+    return identities.str.lower()
+
+
 def shared_identities(look: Look, identity: str) -> pd.DataFrame:
     """
     Return people who name a row that is another's: linked to somebody else, or named by several.
 
     The linked person is no finding; of a row nobody is linked to, everybody who names it is one.
     """
-    names = look.people[identity].str.lower()
-    claims = pd.DataFrame({"marketo_id": look.people.index.to_numpy(), "dynamics_id": names.to_numpy()})
+    named = named_rows(look.people[identity])
+    claims = pd.DataFrame({"marketo_id": look.people.index.to_numpy(), "dynamics_id": named.to_numpy()})
     claims = claims[claims["dynamics_id"].isin(look.row_ids)]
     owners = look.links[["link_id", "dynamics_id", "marketo_id"]].rename(columns={"marketo_id": "owner"})
     claims = claims.merge(owners, on="dynamics_id", how="left")

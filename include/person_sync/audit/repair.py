@@ -72,16 +72,22 @@ def direction_counts(
     folder: ReportFolder, files: dict[str, list[str]], direction: str, creating: Kind
 ) -> DirectionCounts:
     """Return how many people the repair would change, create and empty at most in one direction."""
-    target = "dynamics" if direction == "to_dynamics" else "marketo"
     changed = emptied = created = 0
     for reference in files["differences"]:
         cells = folder.read_frames([reference])
-        cells = cells[(cells["direction"] == direction) & ~cells["explanation"].isin(SET_APART)]
-        changed += int(cells["link_id"].nunique())
-        emptied += int(cells.loc[cells["planned"].isna() & cells[target].notna(), "link_id"].nunique())
+        part = count_cells(cells[~cells["explanation"].isin(SET_APART)], direction)
+        changed, emptied = changed + part.changed, emptied + part.emptied
     for reference in files["findings"]:
         created += int((folder.read_frames([reference])["kind"] == creating).sum())
     return DirectionCounts(changed=changed, created=created, emptied=emptied)
+
+
+def count_cells(cells: pd.DataFrame, direction: str) -> DirectionCounts:
+    """Return how many people writing some differing cells would change and empty in one direction."""
+    target = "dynamics" if direction == "to_dynamics" else "marketo"
+    written = cells[cells["direction"] == direction]
+    emptied = written[written["planned"].isna() & written[target].notna()]
+    return DirectionCounts(changed=written["link_id"].nunique(), emptied=emptied["link_id"].nunique())
 
 
 def affected(

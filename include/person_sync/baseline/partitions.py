@@ -153,8 +153,8 @@ class Partitioning:
         """Partition people without a row to meet; set the others aside by the id of that row."""
         links = self._ctx.store.load_links(marketo_ids=[int(person) for person in frame["marketo_id"]])
         linked = frame["marketo_id"].map(links.drop_duplicates("marketo_id").set_index("marketo_id")["dynamics_id"])
-        named = frame[self._ctx.settings.custom_fields.dynamics_id].str.strip().str.lower()
-        claim = linked.astype("str").fillna(named.mask(named == ""))
+        named = named_rows(frame[self._ctx.settings.custom_fields.dynamics_id])
+        claim = linked.astype("str").fillna(named)
         self._partition_by_address(frame[claim.isna()])
         claiming = frame.copy()
         claiming[CLAIM], claiming[IS_LINK] = claim, linked.notna()
@@ -177,3 +177,9 @@ class Partitioning:
         people = claims.drop(columns=[CLAIM, IS_LINK])
         self._people.add(people[goes_along], number[goes_along].to_numpy(dtype=np.int64))
         self._partition_by_address(people[~goes_along])
+
+
+def named_rows(identities: pd.Series) -> pd.Series:
+    """Return the id of the row that each person's identity field names, in the form of row ids; empty names none."""
+    named = identities.str.strip().str.lower()
+    return named.mask(named == "")
