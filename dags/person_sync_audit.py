@@ -10,7 +10,7 @@ Once a night, at a quiet time: read everybody on both sides, compare every mappe
 | publish | makes the page, stores the counts with the run | the report |
 | repair | only with `repair`: sends what differs through the ordinary plan and brakes | both systems |
 
-The audit itself never writes to Marketo or Dynamics, and takes no lease: cycles go on meanwhile. What differs is told
+The audit itself never writes to Marketo or Dynamics, and takes no lease: cycles run meanwhile. What differs is told
 with its reason, if there is one: a one-way rule, the sync filter, a refused value, a change that is on its way. What
 has no reason is *unexplained*, and worth a look. Differences are a result, not a failure: the run succeeds. The report
 is below `PERSON_SYNC_STAGING`, or where `audit.reports` says; the log of publish names the place. See docs/audit.md.

@@ -11,10 +11,10 @@ through the partitions one after the other with the plan, brakes and writes of a
 | read_dynamics | pages through contacts and leads, and keeps the delta link |
 | deal_out | cuts everybody into partitions |
 | partition.sync, partition.report | one partition each: plan, brakes, writes, commit; refusals into the activity log |
-| close_baseline | lets cycles go on from where the baseline began; removes the staged people |
+| close_baseline | lets cycles continue from where the baseline began; removes the staged people |
 
 **When something breaks**, clear the failed task: what was read is kept, partitions that are done are left alone. When
-the day's 500 MB of extracts are used up, read_marketo waits for midnight Central Time by itself. Cycles may go on
+the day's 500 MB of extracts are used up, read_marketo waits for midnight Central Time by itself. Cycles may run
 meanwhile; they take turns with the partitions. The first load is exempt from the brakes on numbers of people; a new
 baseline is not: name the brakes to lift under `override`.
 """

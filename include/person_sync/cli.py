@@ -188,7 +188,7 @@ def add_baseline(commands: Any, shared: argparse.ArgumentParser) -> None:
     baseline.add_argument(
         "--since", type=moment, metavar="TIME", help="nobody in Marketo was created before (default: Marketo is asked)"
     )
-    baseline.add_argument("--resume", metavar="ID", help="go on with a baseline that was broken off")
+    baseline.add_argument("--resume", metavar="ID", help="resume a baseline after an interruption")
     baseline.add_argument(
         "--override", action="append", default=[], metavar="BRAKE", help="lift a brake; repeatable; recorded"
     )
@@ -245,7 +245,7 @@ def run_setup_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
     from include.person_sync.setup import parts_from_environment, run_setup
 
     provision: Any = "all" if "all" in options.provision else options.provision
-    parts = parts_from_environment(os.environ, process=os.getpid())
+    parts = parts_from_environment()
     report = run_setup(parts, provision=provision, check_only=options.check)
     failed = {check.name for check in report.failed}
     code = EXIT_QUOTA if failed == {"marketo_api_budget"} else EXIT_CONFIGURATION
@@ -270,7 +270,7 @@ def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
         start=options.start,
         end=options.end,
         marketo_ids=tuple(options.marketo_id),
-        dynamics_ids=tuple(one.lower() for one in options.dynamics_id),
+        dynamics_ids=tuple(row_id.lower() for row_id in options.dynamics_id),
         overrides=tuple(options.override),
         origin=origin(),
     )
@@ -290,7 +290,7 @@ def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str
         origin=origin(),
         wait_s=options.wait,
     )
-    people = [f"  {' '.join(str(part) for part in one.values())}" for one in summary["people"]]
+    people = [f"  {' '.join(str(part) for part in person.values())}" for person in summary["people"]]
     return summary, "\n".join([summary_text(summary), *people]), EXIT_DONE
 
 

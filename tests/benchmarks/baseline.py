@@ -103,7 +103,7 @@ def measure(ctx: SyncContext) -> tuple[dict[str, float], dict[str, Any]]:
     name = timed(steps, "open", lambda: open_baseline(ctx, "baseline", BaselineRequest()))
     timed(steps, "read Marketo", lambda: read_everybody(ctx, name))
     timed(steps, "read Dynamics", lambda: read_dynamics(ctx, name))
-    numbers = timed(steps, "deal out", lambda: partition(ctx, name))
+    numbers = timed(steps, "partition", lambda: partition(ctx, name))
     for number in numbers:
         start = time.perf_counter()
         sync_partition(ctx, name, number)

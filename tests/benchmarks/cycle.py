@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from include.marketo import MarketoClient
 from include.person_sync.audit import AuditRequest, compare_sides, open_audit, publish
 from include.person_sync.run.context import SyncContext, context_from_environment, marketo_limits
+from include.person_sync.run.lazy import Lazy
 from include.person_sync.run.request import RunRequest
 from include.person_sync.setup import run_setup
 from include.person_sync.stages.apply_dynamics import apply_dynamics
@@ -213,9 +214,9 @@ def measure(url: str, people: int, changed: int, *, profiled: bool) -> int:
             town("rest", PAUSE.total_seconds())
             town("calls")
             made = context_from_environment(environment, process=os.getpid())
-            made = replace(made, now=lambda: datetime.now(tz=UTC) + passed)
+            made.now = lambda: datetime.now(tz=UTC) + passed
             limits = replace(marketo_limits(made.settings), rate_calls=1_000_000)
-            made.__dict__["marketo"] = MarketoClient(made.marketo_connection, settings=limits)
+            made.marketo_client = Lazy(lambda: MarketoClient(made.marketo_connection, settings=limits))
             return made
 
         assert run_setup(context()).ok

@@ -59,9 +59,9 @@ def compare_pairs(
     counted = pd.DataFrame(
         {
             "dynamics_table": table.value,
-            "field": [one.name for one in fields],
-            "rule": [one.rule.value for one in fields],
-            "unreadable": [unreadable_cells(marketo[one.name], dynamics[one.name]) for one in fields],
+            "field": [field.name for field in fields],
+            "rule": [field.rule.value for field in fields],
+            "unreadable": [unreadable_cells(marketo[field.name], dynamics[field.name]) for field in fields],
         }
     )
     counted["comparable"] = len(base) - counted["unreadable"]

@@ -108,7 +108,9 @@ def explained_by_look(look: Look, differences: pd.DataFrame, settings: Settings)
         Explanation.FILTER: differences["dynamics_id"].isin(filtered),
         Explanation.READ_ONLY_ROW: closed & (differences["direction"] == "to_dynamics"),
     }
-    chosen = np.select(list(reasons.values()), [one.value for one in reasons], default=Explanation.UNEXPLAINED.value)
+    chosen = np.select(
+        list(reasons.values()), [reason.value for reason in reasons], default=Explanation.UNEXPLAINED.value
+    )
     return differences.assign(explanation=pd.Series(chosen, index=differences.index, dtype="str"))
 
 

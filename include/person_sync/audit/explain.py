@@ -81,8 +81,8 @@ def explain_findings(findings: pd.DataFrame, facts: Facts) -> pd.DataFrame:
 
 def explained(frame: pd.DataFrame, reasons: Mapping[Explanation, pd.Series]) -> pd.DataFrame:
     """Return the frame with the first reason that applies where there was no explanation."""
-    conditions = [one.to_numpy(dtype=bool) for one in reasons.values()]
-    chosen = np.select(conditions, [one.value for one in reasons], default=Explanation.UNEXPLAINED.value)
+    conditions = [applies.to_numpy(dtype=bool) for applies in reasons.values()]
+    chosen = np.select(conditions, [reason.value for reason in reasons], default=Explanation.UNEXPLAINED.value)
     before = frame["explanation"]
     found = pd.Series(chosen, index=frame.index, dtype="str")
     return frame.assign(explanation=before.where(before != Explanation.UNEXPLAINED, found))

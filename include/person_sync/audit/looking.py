@@ -75,7 +75,7 @@ class Observer:
         links = store.load_links(dynamics_ids={table.value: ids})
         unlinked = sorted(set(ids).difference(links["dynamics_id"]))
         closed = store.load_links(dynamics_ids={table.value: unlinked}, state="closed") if unlinked else links[:0]
-        fields = [one.name for one in self._schema.fields(table)]
+        fields = [field.name for field in self._schema.fields(table)]
         return Look(
             table=table,
             row_ids=frozenset(ids),

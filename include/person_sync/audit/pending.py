@@ -51,7 +51,7 @@ def pending_rows(ctx: SyncContext, table: Table, columns: list[str], delta_link:
             table.value, columns, delta_link=delta_link, page_size=ctx.settings.dynamics.page_size
         ):
             rows |= {str(row[f"{table.value}id"]).lower() for row in page.rows}
-            rows |= {one.lower() for one in page.deleted}
+            rows |= {row_id.lower() for row_id in page.deleted}
     except FeedExpired as error:
         log.warning("dynamics %s: changes on their way can't be told: %s", table.value, error)
     return rows

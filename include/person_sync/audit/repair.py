@@ -8,7 +8,6 @@ repair as a whole first, so that cutting it into runs never slips a large one pa
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -49,11 +48,10 @@ def repair(ctx: SyncContext, run_id: str, compared: str, *, wait_s: float = LEAS
     origin = {**request.origin, "audit": run_id}
     summaries = []
     for people, rows in affected(folder, files, ctx.settings.chunk_people):
-        wish = RunRequest(
+        repairing = RunRequest(
             mode=Mode.PEOPLE, marketo_ids=people, dynamics_ids=rows, overrides=request.overrides, origin=origin
         )
-        fresh = replace(ctx)  # with clients of its own, so that each run counts its own calls
-        summaries.append(run_cycle(fresh, wish, kind=REPAIR_KIND, wait_s=wait_s))
+        summaries.append(run_cycle(ctx.counting_from_now(), repairing, kind=REPAIR_KIND, wait_s=wait_s))
     log.info("audit %s: repaired in %d runs", run_id, len(summaries))
     return summaries
 
@@ -74,16 +72,22 @@ def direction_counts(
     folder: ReportFolder, files: dict[str, list[str]], direction: str, creating: Kind
 ) -> DirectionCounts:
     """Return how many people the repair would change, create and empty at most in one direction."""
-    target = "dynamics" if direction == "to_dynamics" else "marketo"
     changed = emptied = created = 0
     for reference in files["differences"]:
         cells = folder.read_frames([reference])
-        cells = cells[(cells["direction"] == direction) & ~cells["explanation"].isin(SET_APART)]
-        changed += int(cells["link_id"].nunique())
-        emptied += int(cells.loc[cells["planned"].isna() & cells[target].notna(), "link_id"].nunique())
+        part = count_cells(cells[~cells["explanation"].isin(SET_APART)], direction)
+        changed, emptied = changed + part.changed, emptied + part.emptied
     for reference in files["findings"]:
         created += int((folder.read_frames([reference])["kind"] == creating).sum())
     return DirectionCounts(changed=changed, created=created, emptied=emptied)
+
+
+def count_cells(cells: pd.DataFrame, direction: str) -> DirectionCounts:
+    """Return how many people writing some differing cells would change and empty in one direction."""
+    target = "dynamics" if direction == "to_dynamics" else "marketo"
+    written = cells[cells["direction"] == direction]
+    emptied = written[written["planned"].isna() & written[target].notna()]
+    return DirectionCounts(changed=written["link_id"].nunique(), emptied=emptied["link_id"].nunique())
 
 
 def affected(
@@ -112,5 +116,5 @@ def affected_parts(folder: ReportFolder, files: dict[str, list[str]]) -> Iterato
 
 def ids_of(frame: pd.DataFrame) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Return the ids of both sides, each once."""
-    people = tuple(sorted({int(one) for one in frame["marketo_id"].dropna()}))
+    people = tuple(sorted({int(person) for person in frame["marketo_id"].dropna()}))
     return people, tuple(sorted(set(frame["dynamics_id"].dropna())))

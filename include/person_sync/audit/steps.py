@@ -52,7 +52,7 @@ class AuditRequest:
 
 def open_audit(ctx: SyncContext, run_id: str, request: AuditRequest) -> str:
     """
-    Register the run and return its id. An audit takes no lease: cycles go on meanwhile.
+    Register the run and return its id. An audit takes no lease: cycles run meanwhile.
 
     Raises QuotaExhausted when what is left of today's Marketo calls would not do for reading everybody.
     """
@@ -84,7 +84,7 @@ def compare_sides(ctx: SyncContext, run_id: str) -> str:
     sweep.run()
     moments = {"started_at": started.isoformat(), "finished_at": ctx.now().isoformat()}
     found = sweep.manifest()
-    found["counts"]["backlog"] = {name: one["waiting"] for name, one in ctx.store.backlog_overview().items()}
+    found["counts"]["backlog"] = {name: feed["waiting"] for name, feed in ctx.store.backlog_overview().items()}
     return folder.write_manifest("audit", {**moments, **found, "api_calls": ctx.api_calls()})
 
 

@@ -1,7 +1,7 @@
 """
 Going over both systems once, chunk by chunk, with a second look at everything in doubt.
 
-Cycles go on while an audit reads, so the two sides of a pair are read at different moments. Whoever seems to differ is
+Cycles run while an audit reads, so the two sides of a pair are read at different moments. Whoever seems to differ is
 therefore read again, both sides and the base, and then the feeds are asked what is on its way; when a cycle committed
 in between, once more. Memory holds one chunk, and a bit per link.
 """
@@ -125,9 +125,9 @@ class Sweep:
 
     def _requests(self) -> None:
         """Look for people who are asked for and have no row."""
-        wish = self.ctx.settings.custom_fields.sync_to_dynamics
+        asks = self.ctx.settings.custom_fields.sync_to_dynamics
         for page in requested_people(self.ctx, self.schema):
-            people = [int(row["id"]) for row in page if isinstance(parse_request(str(row[wish])), CreateRequest)]
+            people = [int(row["id"]) for row in page if isinstance(parse_request(str(row[asks])), CreateRequest)]
             unlinked = self._unlinked(people)
             if unlinked:
                 pending = read_pending(self.ctx, self.schema)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from include.person_sync.audit.compare import CELL_COLUMNS
 from include.person_sync.audit.findings import SET_APART, Explanation, Kind
+from include.person_sync.core.records import records
 
 if TYPE_CHECKING:
     from include.person_sync.audit.examine import Examined
@@ -73,30 +74,30 @@ class Tally:
                 {"kind": kind, "explanation": explanation, "count": count}
                 for (kind, explanation), count in sorted(self.findings.items())
             ],
-            "sample": {"differences": json_rows(self.shown), "findings": json_rows(self.noted)},
+            "sample": {"differences": rows_of(self.shown), "findings": rows_of(self.noted)},
         }
 
     def by_field(self) -> list[dict[str, Any]]:
         """Return numbers of cells per table and field, the most differing first."""
         rows = []
-        for cell in json_rows([self.cells]):
+        for cell in records(self.cells):
             reasons: Counter[str] = Counter()
             directions: Counter[str] = Counter()
             for (table, name, direction, explanation), count in self.reasons.items():
                 if (table, name) == (cell["dynamics_table"], cell["field"]):
                     reasons[explanation] += count
                     directions[direction] += count if explanation not in SET_APART else 0
-            apart = sum(reasons[one] for one in SET_APART)
+            apart = sum(reasons[explanation] for explanation in SET_APART)
             compared = cell["comparable"] - apart
             row = {**cell, "compared": compared, "set_apart": apart, "differing": compared - cell["equal"]}
             row |= {"unexplained": reasons[Explanation.UNEXPLAINED.value], "reasons": dict(reasons)}
             rows.append(row | {name: directions[name] for name in ("to_dynamics", "to_marketo")})
-        return sorted(rows, key=lambda one: (-one["unexplained"], -one["differing"], one["dynamics_table"]))
+        return sorted(rows, key=lambda field: (-field["unexplained"], -field["differing"], field["dynamics_table"]))
 
     def counts(self, fields: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         """Return the counts stored with the run."""
         names = ("compared", "equal", "differing", "unexplained", "set_apart", "unreadable", "behind")
-        cells = {name: sum(one[name] for one in fields) for name in names}
+        cells = {name: sum(field[name] for field in fields) for name in names}
         found = {kind.value: self._found(kind) for kind in Kind}
         open_findings = {kind.value: self.findings[kind.value, Explanation.UNEXPLAINED.value] for kind in Kind}
         return {
@@ -112,7 +113,7 @@ class Tally:
         }
 
     def _found(self, kind: Kind) -> int:
-        return sum(count for (one, _), count in self.findings.items() if one == kind)
+        return sum(count for (seen, _), count in self.findings.items() if seen == kind)
 
 
 def share(part: int, whole: int) -> float:
@@ -120,10 +121,6 @@ def share(part: int, whole: int) -> float:
     return 1.0 if part == whole else int(part * 1_000_000 / whole) / 1_000_000
 
 
-def json_rows(frames: list[pd.DataFrame]) -> list[dict[str, Any]]:
-    """Return the rows of frames as JSON values; an empty cell is None."""
-    return [
-        {str(name): value for name, value in row.items()}
-        for frame in frames
-        for row in frame.astype(object).where(frame.notna(), None).to_dict("records")
-    ]
+def rows_of(frames: list[pd.DataFrame]) -> list[dict[str, Any]]:
+    """Return the rows of frames as JSON values."""
+    return [row for frame in frames for row in records(frame)]

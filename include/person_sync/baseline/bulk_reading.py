@@ -1,7 +1,7 @@
 """
 Reading everybody in Marketo by bulk extract: one job per 31 days of creation, a few at a time.
 
-Each state is stored before the step that follows it, so that a killed reading goes on with the very same jobs. A job
+Each state is stored before the step that follows it, so that a killed reading resumes with the very same jobs. A job
 that failed, was canceled or whose file is gone is made again, a few times at most.
 """
 
@@ -94,7 +94,9 @@ class BulkReading:
 
         Raises BulkUnavailable, and QuotaExhausted once nothing is under way any more.
         """
-        jobs_seen = self._bulk.overview() if any(one["parts"] is None for one in self._document["windows"]) else []
+        jobs_seen = (
+            self._bulk.overview() if any(window["parts"] is None for window in self._document["windows"]) else []
+        )
         for number, window in enumerate(self._document["windows"]):
             if window["job"] is not None and window["parts"] is None:
                 self._look(number, window)
@@ -107,7 +109,7 @@ class BulkReading:
         return Waiting(jobs, self._bulk.settings.poll_s)
 
     def _under_way(self) -> list[dict[str, Any]]:
-        return [one for one in self._document["windows"] if one["job"] is not None and one["parts"] is None]
+        return [window for window in self._document["windows"] if window["job"] is not None and window["parts"] is None]
 
     def _save(self) -> None:
         self._progress.save(self._document, MARKETO)
@@ -160,8 +162,8 @@ class BulkReading:
         window["attempts"] += 1
         window["job"] = None
         if window["attempts"] >= MOST_ATTEMPTS:
-            for one in self._document["windows"]:  # whoever resumes later tries as often again
-                one["attempts"] = 0
+            for window in self._document["windows"]:  # whoever resumes later tries as often again
+                window["attempts"] = 0
             self._save()
             raise RetryableError(
                 f"marketo bulk extract: {MOST_ATTEMPTS} jobs for people created from {window['start']} came to "
@@ -174,7 +176,7 @@ class BulkReading:
 
     def _start_more(self, jobs_seen: list[BulkJob]) -> QuotaExhausted | None:
         """Start jobs while there is room; return why none may be started today."""
-        todo = [one for one in self._document["windows"] if one["job"] is None]
+        todo = [window for window in self._document["windows"] if window["job"] is None]
         room = self._ctx.settings.baseline.jobs - len(self._under_way())
         try:
             if todo and room > 0:

@@ -1,4 +1,4 @@
-"""Step close_baseline: let cycles go on from where the baseline began, and sum up."""
+"""Step close_baseline: let cycles continue from where the baseline began, and sum up."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ def new_watermarks(ctx: SyncContext, progress: Progress, opened: Opened) -> dict
 def summed(counts: Iterable[Any]) -> dict[str, dict[str, int]]:
     """Return the partitions' counts as one."""
     totals: dict[str, Counter[str]] = {}
-    for one in counts:
-        for direction, counted in (one or {}).items():
+    for of_run in counts:
+        for direction, counted in (of_run or {}).items():
             totals.setdefault(direction, Counter()).update(counted)
     return {direction: dict(counted) for direction, counted in totals.items()}
 
@@ -126,9 +126,11 @@ def remove_staged(progress: Progress) -> None:
     folder = progress.folder
     document = progress.load(PARTITIONS) or {}
     manifest = folder.read_manifest(document["manifest"]) if document else {}
-    folder.discard(one for parts in manifest.values() for references in parts.values() for one in references)
+    folder.discard(
+        reference for parts in manifest.values() for references in parts.values() for reference in references
+    )
     marketo = progress.load(MARKETO)
-    folder.discard(one for parts in (people_parts(marketo) if marketo else []) for one in parts)
+    folder.discard(reference for parts in (people_parts(marketo) if marketo else []) for reference in parts)
     for table in TABLES:
         reading = progress.load(document_name(table)) or {"parts": [], "late": []}
         folder.discard([*reading["parts"], *(reading["late"] or [])])

@@ -1,8 +1,7 @@
 """
 Extract files on the staging store, piece by piece.
 
-An object store can't append, so each piece is a file of its own; a download that was broken off goes on behind the last
-piece.
+An object store can't append, so each piece is a file of its own; an interrupted download resumes behind the last piece.
 """
 
 from __future__ import annotations

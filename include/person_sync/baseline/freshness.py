@@ -1,7 +1,7 @@
 """
 Reading again who is known to have been written since the baseline read them.
 
-Cycles may go on beside a baseline. What they agreed on, and what a dead run may have written, is newer than what was
+Cycles may run beside a baseline. What they agreed on, and what a dead run may have written, is newer than what was
 staged; merging the staged values with the moved base would turn the clock back. So those people are read again. What
 people edit meanwhile needs no such care: the feeds tell it, and every write looks at its target once more.
 """
@@ -51,7 +51,7 @@ def refreshed(ctx: SyncContext, schema: ResolvedSchema, staged: Staged, since: d
     mine = known[known["marketo_id"].isin(staged.people["marketo_id"]) | in_rows(known, staged)]
     if mine.empty:
         return staged
-    ids = sorted({int(one) for one in mine["marketo_id"].dropna()})
+    ids = sorted({int(person) for person in mine["marketo_id"].dropna()})
     born = unsettled[(unsettled["direction"] == "to_marketo") & (unsettled["action"] == "create")]
     names = sorted(set(born.loc[in_rows(born, staged), "dynamics_id"].dropna()))
     log.info("%d people were written since they were read; they are read again", len(mine))

@@ -1,7 +1,7 @@
 """
 Reading everybody in Marketo by id, where bulk extract is not to be had: 300 ids a call, from the first to the last.
 
-The API has no way to ask for the highest id; the newest people are named by the feed, and reading goes on behind them
+The API has no way to ask for the highest id; the newest people are named by the feed, and reading continues behind them
 until a long stretch is empty.
 """
 
@@ -35,7 +35,7 @@ def highest_known_id(ctx: SyncContext) -> int:
     highest = int(linked.max()) if len(linked) else 0
     for span in LOOK_BACK:
         token = ctx.marketo.paging_token(ctx.now() - span)
-        ids = [one.lead_id for page in ctx.marketo.activities(token, [NEW_LEAD]) for one in page.items]
+        ids = [activity.lead_id for page in ctx.marketo.activities(token, [NEW_LEAD]) for activity in page.items]
         if ids:
             return max(highest, *ids)
     return highest

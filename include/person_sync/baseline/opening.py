@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 def open_baseline(ctx: SyncContext, baseline_id: str, request: BaselineRequest) -> str:
     """
-    Register a baseline and return its id; one that is known goes on with what it was asked for at first.
+    Register a baseline and return its id; one that is known resumes with its first request.
 
     Marketo's feeds are taken up from this moment (less the overlap), so that nothing that happens while reading is
     missed. Raises ConfigError when an instance is not provisioned, QuotaExhausted when the day's calls are used up.
@@ -40,5 +40,5 @@ def open_baseline(ctx: SyncContext, baseline_id: str, request: BaselineRequest) 
         )
         log.info("baseline %s opened%s", baseline_id, ", dry run" if request.dry_run else "")
     else:
-        log.info("baseline %s goes on", baseline_id)
+        log.info("baseline %s resumes", baseline_id)
     return baseline_id

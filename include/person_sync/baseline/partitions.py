@@ -1,9 +1,9 @@
 """
-Step partition: deal everybody out so that whoever may belong together meets in one partition.
+Step partition: cut everybody into partitions so that whoever may belong together meets in one.
 
 Dynamics rows go by their e-mail address. A person that is linked to a row, or names one that may still get a person,
 goes where that row went; everybody else goes by address. To find the rows by id without holding all of them in memory,
-a narrow index of rows and the people concerned are first dealt out by row id and joined bucket by bucket.
+a narrow index of rows and the people concerned are first partitioned by row id and joined bucket by bucket.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from include.person_sync.baseline.hash_partition import Partitioner, hash_numbers, hash_partition
 from include.person_sync.baseline.people import CREATED_AT
 from include.person_sync.baseline.progress import MARKETO, PARTITIONS, Progress, unchanged_schema
 from include.person_sync.baseline.read_dynamics import document_name
 from include.person_sync.baseline.read_marketo import BULK, people_parts
-from include.person_sync.baseline.shuffle import Dealer, hash_numbers, partition_numbers
 from include.person_sync.core.claims import named_rows
 from include.person_sync.core.pairing import free_rows
 from include.person_sync.core.policy import DeletedPerson
@@ -56,7 +56,7 @@ def partition(ctx: SyncContext, baseline_id: str) -> list[int]:
 
 
 class Partitioning:
-    """One baseline's dealing out."""
+    """The partitioning of one baseline."""
 
     def __init__(self, ctx: SyncContext, progress: Progress, opened: Opened) -> None:
         self._ctx = ctx
@@ -64,10 +64,10 @@ class Partitioning:
         self._marketo = progress.load(MARKETO) or {}
         self._tables = {table: progress.load(document_name(table)) or {} for table in TABLES}
         self.count = opened.request.partitions or self._suggested()
-        self._people = Dealer(self._folder, "people", self.count)
-        self._rows = {table: Dealer(self._folder, f"rows-{table.value}", self.count) for table in TABLES}
-        self._index = Dealer(self._folder, "index", self.count)
-        self._claims = Dealer(self._folder, "claims", self.count)
+        self._people = Partitioner(self._folder, "people", self.count)
+        self._rows = {table: Partitioner(self._folder, f"rows-{table.value}", self.count) for table in TABLES}
+        self._index = Partitioner(self._folder, "index", self.count)
+        self._claims = Partitioner(self._folder, "claims", self.count)
 
     def _suggested(self) -> int:
         """Return how many partitions keep each below the configured number of people on its larger side."""
@@ -76,27 +76,27 @@ class Partitioning:
         return max(1, ceil(max(rows, people) / self._ctx.settings.baseline.partition_people))
 
     def write(self) -> dict[str, Any]:
-        """Deal everybody out and return what the progress says of it."""
+        """Write everybody to a partition and return what the progress says of it."""
         for table in TABLES:
             for frame in self._table_frames(table):
-                self._deal_rows(table, frame)
+                self._partition_rows(table, frame)
             self._rows[table].finish()
         self._index.finish()
         for frame in self._people_frames():
-            self._deal_people(frame)
+            self._partition_people(frame)
         self._claims.finish()
         for bucket in range(self.count):
             self._join(bucket)
         self._people.finish()
         manifest = {
             "people": self._people.parts,
-            **{table.value: dealer.parts for table, dealer in self._rows.items()},
+            **{table.value: partitioner.parts for table, partitioner in self._rows.items()},
         }
         sizes = {"people": sum(self._people.rows.values())}
-        sizes |= {table.value: sum(dealer.rows.values()) for table, dealer in self._rows.items()}
-        log.info("dealt out to %d partitions: %s", self.count, sizes)
-        for dealer in (self._index, self._claims):
-            self._folder.discard(reference for parts in dealer.parts.values() for reference in parts)
+        sizes |= {table.value: sum(partitioner.rows.values()) for table, partitioner in self._rows.items()}
+        log.info("%d partitions written: %s", self.count, sizes)
+        for partitioner in (self._index, self._claims):
+            self._folder.discard(reference for parts in partitioner.parts.values() for reference in parts)
         return {"count": self.count, "manifest": self._folder.write_manifest("partitions", manifest), "sizes": sizes}
 
     # rows
@@ -111,14 +111,14 @@ class Partitioning:
         for reference in document["late"]:
             yield self._folder.read_frames([reference])
 
-    def _deal_rows(self, table: Table, frame: pd.DataFrame) -> None:
-        numbers = partition_numbers(frame[EMAIL_COLUMN], frame["dynamics_id"], self.count)
-        self._rows[table].deal(frame, numbers)
+    def _partition_rows(self, table: Table, frame: pd.DataFrame) -> None:
+        numbers = hash_partition(frame[EMAIL_COLUMN], frame["dynamics_id"], self.count)
+        self._rows[table].add(frame, numbers)
         free = self._free_rows(table, frame)
         index = pd.DataFrame({"dynamics_id": frame["dynamics_id"], "number": numbers}).assign(
             is_free=frame["dynamics_id"].isin(free)
         )
-        self._index.deal(index, hash_numbers(index["dynamics_id"], self.count))
+        self._index.add(index, hash_numbers(index["dynamics_id"], self.count))
 
     def _free_rows(self, table: Table, frame: pd.DataFrame) -> set[str]:
         """Return the rows that may get a person, by the very rule of any run."""
@@ -156,25 +156,25 @@ class Partitioning:
         """Return who was created in the last two seconds of a range."""
         end = pd.Timestamp(self._marketo["windows"][number]["end"])
         created = pd.to_datetime(frame[CREATED_AT], utc=True, format="ISO8601")
-        return [int(one) for one in frame.loc[created >= end - pd.Timedelta(seconds=2), "marketo_id"]]
+        return [int(person) for person in frame.loc[created >= end - pd.Timedelta(seconds=2), "marketo_id"]]
 
-    def _deal_people(self, frame: pd.DataFrame) -> None:
-        """Deal out people without a row to meet; set the others aside by the id of that row."""
-        links = self._ctx.store.load_links(marketo_ids=[int(one) for one in frame["marketo_id"]])
+    def _partition_people(self, frame: pd.DataFrame) -> None:
+        """Partition people without a row to meet; set the others aside by the id of that row."""
+        links = self._ctx.store.load_links(marketo_ids=[int(person) for person in frame["marketo_id"]])
         linked = frame["marketo_id"].map(links.drop_duplicates("marketo_id").set_index("marketo_id")["dynamics_id"])
         named = named_rows(frame, self._ctx.settings.custom_fields)
         claim = linked.astype("str").fillna(named)
-        self._deal_by_address(frame[claim.isna()])
+        self._partition_by_address(frame[claim.isna()])
         claiming = frame.copy()
         claiming[CLAIM], claiming[IS_LINK] = claim, linked.notna()
         claiming = claiming[claim.notna()]
-        self._claims.deal(claiming, hash_numbers(claiming[CLAIM], self.count))
+        self._claims.add(claiming, hash_numbers(claiming[CLAIM], self.count))
 
-    def _deal_by_address(self, frame: pd.DataFrame) -> None:
-        self._people.deal(frame, partition_numbers(frame["email"], frame["marketo_id"], self.count))
+    def _partition_by_address(self, frame: pd.DataFrame) -> None:
+        self._people.add(frame, hash_partition(frame["email"], frame["marketo_id"], self.count))
 
     def _join(self, bucket: int) -> None:
-        """Deal out the people set aside in a bucket: to their row where they may have it, else by address."""
+        """Partition the people set aside in a bucket: with their row where they may have it, else by address."""
         claims = self._folder.read_frames(self._claims.parts.get(bucket, []))
         if claims.empty:
             return
@@ -184,5 +184,5 @@ class Partitioning:
         free = claims[CLAIM].map(index["is_free"]).eq(True)
         goes_along = (number.notna() & (claims[IS_LINK] | free)).to_numpy(dtype=bool)
         people = claims.drop(columns=[CLAIM, IS_LINK])
-        self._people.deal(people[goes_along], number[goes_along].to_numpy(dtype=np.int64))
-        self._deal_by_address(people[~goes_along])
+        self._people.add(people[goes_along], number[goes_along].to_numpy(dtype=np.int64))
+        self._partition_by_address(people[~goes_along])

@@ -1,5 +1,5 @@
 """
-How far a baseline has come: documents in the state database, so that a killed one goes on where it was.
+How far a baseline has come: documents in the state database, so that a killed one resumes.
 
 Each reader writes its own document, since they run side by side. That a partition is done is told by its run.
 """

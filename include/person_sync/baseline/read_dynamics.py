@@ -1,5 +1,5 @@
 """
-Step read_dynamics: stage every contact and lead, page by page, and the delta link from which to go on.
+Step read_dynamics: stage every contact and lead, page by page, and the delta link from which cycles continue.
 
 Paging is no snapshot, and whether a first pass' delta link counts from its beginning or its end is not documented. So
 rows modified while the pages were read are read once more at the end.
@@ -36,7 +36,7 @@ def document_name(table: Table) -> str:
 
 def read_dynamics(ctx: SyncContext, baseline_id: str) -> None:
     """
-    Stage both tables. May be repeated; goes on behind the last page that was staged. Sends reads only.
+    Stage both tables. May be repeated; resumes behind the last page that was staged. Sends reads only.
     """
     progress = Progress(ctx, baseline_id)
     schema = unchanged_schema(ctx, progress.opened())

@@ -35,10 +35,10 @@ def read_marketo(ctx: SyncContext, baseline_id: str) -> Waiting | None:
     schema = unchanged_schema(ctx, opened)
     with progress.counting_calls(ctx, "marketo"):
         document = progress.load(MARKETO) or begin(ctx, progress, opened.request.since)
-        return None if document["done"] else go_on(ctx, schema, progress, document)
+        return None if document["done"] else advance(ctx, schema, progress, document)
 
 
-def go_on(ctx: SyncContext, schema: ResolvedSchema, progress: Progress, document: dict[str, Any]) -> Waiting | None:
+def advance(ctx: SyncContext, schema: ResolvedSchema, progress: Progress, document: dict[str, Any]) -> Waiting | None:
     """Take the reading as far as it goes now; without bulk extract it begins anew by id."""
     waiting = None
     if document["route"] == BULK:

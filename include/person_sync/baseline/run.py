@@ -38,11 +38,11 @@ def run_baseline(
     """
     Run a baseline to its end and return its summary (run_id, status, read, counts, api_calls).
 
-    `resume` names one that was broken off: it goes on where it was, with what it was asked for at first. Raises what
+    `resume` names an interrupted one, which resumes with its first request. Raises what
     the steps raise; `details` of the error then name the baseline, to be resumed.
     """
     baseline_id = resume or new_run_id(ctx, KIND)
-    log.info("baseline %s; should it be broken off: person-sync baseline --resume %s", baseline_id, baseline_id)
+    log.info("baseline %s; to resume after an interruption: person-sync baseline --resume %s", baseline_id, baseline_id)
     try:
         open_baseline(ctx, baseline_id, request)
         while waiting := read_marketo(ctx, baseline_id):

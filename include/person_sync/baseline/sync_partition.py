@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,9 +11,8 @@ from include.person_sync.baseline.freshness import Staged, refreshed
 from include.person_sync.baseline.progress import KIND, PARTITIONS, Progress, run_id_of, unchanged_schema
 from include.person_sync.core.schema import TABLES
 from include.person_sync.core.values import TEXT_DTYPE
-from include.person_sync.present.plan import describe_plan
-from include.person_sync.run.context import SyncContext
 from include.person_sync.run.cycle import note_failure
+from include.person_sync.run.dry_run import finish_dry_run
 from include.person_sync.run.manifests import DynamicsExtract, MarketoExtract, TableExtract
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.run.staging import RunFolder
@@ -31,35 +29,13 @@ from include.person_sync.systems.people import people_frame, person_columns
 from include.person_sync.systems.rows import rows_frame
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from include.person_sync.baseline.progress import Opened
     from include.person_sync.core.schema import ResolvedSchema
+    from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
 
 ENDED = {RunStatus.COMMITTED, RunStatus.DRY_RUN}
-
-
-@dataclass
-class PartitionContext(SyncContext):
-    """A context whose count of calls begins with the partition, while clients and store are shared."""
-
-    calls_before: Mapping[str, int] = field(default_factory=dict)
-
-    def api_calls(self) -> dict[str, int]:
-        """Return the requests sent since the partition began."""
-        return {system: calls - self.calls_before.get(system, 0) for system, calls in super().api_calls().items()}
-
-
-def partition_context(ctx: SyncContext) -> SyncContext:
-    """Return the context of one partition."""
-    shared = {name: getattr(ctx, name) for name in ("store", "marketo", "dynamics")}
-    own = PartitionContext(
-        **{one.name: getattr(ctx, one.name) for one in fields(SyncContext)}, calls_before=ctx.api_calls()
-    )
-    own.__dict__.update(shared)
-    return own
 
 
 def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: float = 0.0) -> dict[str, Any]:
@@ -78,7 +54,7 @@ def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: f
     if known is not None and known.status in ENDED:
         log.info("partition %d is done already", number)
         return summary_of(ctx, run_id)
-    own = partition_context(ctx)
+    own = ctx.counting_from_now()
     try:
         return work_through(own, progress, opened, number, wait_s)
     except BaseException as error:
@@ -90,14 +66,16 @@ def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: f
 
 def work_through(ctx: SyncContext, progress: Progress, opened: Opened, number: int, wait_s: float) -> dict[str, Any]:
     """Run the stages on one partition."""
-    run_id, wish = run_id_of(progress.baseline_id, number), opened.request
-    request = RunRequest(mode=Mode.BASELINE, dry_run=wish.dry_run, overrides=wish.overrides, origin=dict(wish.origin))
+    run_id, asked = run_id_of(progress.baseline_id, number), opened.request
+    request = RunRequest(
+        mode=Mode.BASELINE, dry_run=asked.dry_run, overrides=asked.overrides, origin=dict(asked.origin)
+    )
     open_run(ctx, run_id, request, kind=KIND, wait_s=wait_s)
     schema = unchanged_schema(ctx, opened)
     manifest = reconcile(ctx, run_id, *stage_partition(ctx, schema, progress, opened, number))
     guard(ctx, run_id, manifest)
-    if wish.dry_run:
-        return {name: value for name, value in describe_plan(ctx, run_id, manifest).items() if name in SHOWN}
+    if asked.dry_run:
+        return {name: value for name, value in finish_dry_run(ctx, run_id, manifest).items() if name in SHOWN}
     apply_dynamics(ctx, run_id)
     apply_marketo(ctx, run_id)
     commit(ctx, run_id, manifest)
@@ -109,7 +87,7 @@ SHOWN = ("run_id", "status", "mode", "counts", "api_calls")
 
 def report_partition(ctx: SyncContext, baseline_id: str, number: int) -> dict[str, Any]:
     """Write the partition's refusals into Marketo's activity log; may be repeated."""
-    return report(partition_context(ctx), run_id_of(baseline_id, number))
+    return report(ctx.counting_from_now(), run_id_of(baseline_id, number))
 
 
 def stage_partition(
@@ -137,7 +115,7 @@ def stage_partition(
 
 
 def staged_partition(ctx: SyncContext, schema: ResolvedSchema, progress: Progress, number: int) -> Staged:
-    """Return what was dealt out to a partition, the last reading of each."""
+    """Return the people and rows of a partition, the last reading of each."""
     folder = progress.folder
     document = progress.load(PARTITIONS) or {}
     manifest = folder.read_manifest(document["manifest"])
@@ -161,5 +139,5 @@ def known_links(ctx: SyncContext, opened: Opened, staged: Staged) -> int:
     if opened.links_before == 0:
         return 0
     rows = {table.value: list(frame["dynamics_id"].astype(TEXT_DTYPE)) for table, frame in staged.rows.items()}
-    links = ctx.store.load_links(marketo_ids=[int(one) for one in staged.people["marketo_id"]], dynamics_ids=rows)
+    links = ctx.store.load_links(marketo_ids=[int(person) for person in staged.people["marketo_id"]], dynamics_ids=rows)
     return len(links)

@@ -49,7 +49,7 @@ def requests_router(desk: Desk) -> APIRouter:
             "marketoId": marketo_id,
             "dynamicsType": row.table if row else None,
             "dynamicsId": row.row_id if row else None,
-            "runs": [{"runId": one.run_id, "state": one.state} for one in runs],
+            "runs": [{"runId": run.run_id, "state": run.state} for run in runs],
         }
 
     return router

@@ -54,7 +54,7 @@ def _is_one_of(shown: str, secrets: Sequence[str]) -> bool:
     if not any(secrets):
         log.error("a webhook was called but no secret is set; make the connection person_sync_webhook")
     sent = shown.encode("latin-1")  # as a header's bytes were decoded; a secret may hold any letters
-    matches = [hmac.compare_digest(sent, one.encode()) for one in secrets if one]
+    matches = [hmac.compare_digest(sent, secret.encode()) for secret in secrets if secret]
     return any(matches)
 
 

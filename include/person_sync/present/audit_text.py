@@ -22,14 +22,14 @@ def audit_text(summary: Mapping[str, Any]) -> str:
     ]
     found = [f"{kind} {number(count)}" for kind, count in counts["findings"].items() if count]
     lines.append("  findings: " + (", ".join(found) or "none"))
-    lines += [field_line(one) for one in summary["by_field"] if one["differing"]]
+    lines += [field_line(field) for field in summary["by_field"] if field["differing"]]
     lines += [f"  {name}: {place}" for name, place in summary["reports"].items()]
-    lines += [f"  repaired by {one['run_id']}: {one['status']}" for one in summary.get("repair", ())]
+    lines += [f"  repaired by {run['run_id']}: {run['status']}" for run in summary.get("repair", ())]
     lines.append("  API calls: " + ", ".join(f"{system} {count}" for system, count in summary["api_calls"].items()))
     return "\n".join(lines)
 
 
-def field_line(one: Mapping[str, Any]) -> str:
+def field_line(field: Mapping[str, Any]) -> str:
     """Return one differing field as a line."""
-    reasons = ", ".join(f"{name} {count}" for name, count in sorted(one["reasons"].items()))
-    return f"    {one['dynamics_table']} {one['field']} ({one['rule']}): {one['differing']} differ ({reasons})"
+    reasons = ", ".join(f"{name} {count}" for name, count in sorted(field["reasons"].items()))
+    return f"    {field['dynamics_table']} {field['field']} ({field['rule']}): {field['differing']} differ ({reasons})"

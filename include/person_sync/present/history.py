@@ -5,8 +5,9 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from include.person_sync.core.records import records
 from include.person_sync.core.values import MISSING, UNREADABLE
-from include.person_sync.present.plan import field_line, records
+from include.person_sync.present.plan import field_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,10 +46,12 @@ def history_text(entries: Sequence[Mapping[str, Any]]) -> str:
     if not entries:
         return "no change on record"
     lines = []
-    for _, group in groupby(entries, key=lambda one: (one["run_id"], one["at"], one["direction"], one["action"])):
+    for _, group in groupby(
+        entries, key=lambda entry: (entry["run_id"], entry["at"], entry["direction"], entry["action"])
+    ):
         change = list(group)
         lines.append(change_line(change[0]))
-        lines += [field_line(one["field"], with_marks(one)) for one in change if one["field"] is not None]
+        lines += [field_line(entry["field"], with_marks(entry)) for entry in change if entry["field"] is not None]
     return "\n".join(lines)
 
 

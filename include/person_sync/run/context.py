@@ -7,15 +7,15 @@ import os
 import socket
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError, SyncError
 from include.person_sync.config.connections import load_connection, state_url
 from include.person_sync.config.settings import load_settings
+from include.person_sync.run.lazy import Lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,14 +31,21 @@ log = logging.getLogger(__name__)
 LEASE = "person_sync"
 
 
+def utc_now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(tz=UTC)
+
+
 @dataclass
 class SyncContext:
     """
     The context of a run; built once per process and handed to each stage.
 
-    `staging` is any path object with the interface of `pathlib.Path` (a local folder, or an object store's path).
-    `process` is the id of the process that lives as long as the run does, or None when the run's tasks are processes of
-    their own (Airflow): the store uses it to free the lease of a killed run at once.
+    The store and the two clients are given as values that are made when first asked for. `staging` is any path object
+    with the interface of `pathlib.Path` (a local folder, or an object store's path). `process` is the id of the process
+    that lives as long as the run does, or None when the run's tasks are processes of their own (Airflow): the store
+    uses it to free the lease of a killed run at once. `calls_before`: requests per system that do not count as this
+    context's own.
     """
 
     settings: Settings
@@ -46,32 +53,29 @@ class SyncContext:
     dynamics_connection: DynamicsConnection
     state_url: str
     staging: Path
+    open_store: Lazy[Store]
+    marketo_client: Lazy[MarketoClient]
+    dynamics_client: Lazy[DynamicsClient]
     process: int | None = None
-    now: Callable[[], datetime] = lambda: datetime.now(tz=UTC)
+    now: Callable[[], datetime] = utc_now
+    calls_before: Mapping[str, int] = field(default_factory=dict)
     built: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """What stages made of stored documents, kept so that each stage of a process need not make it anew."""
 
-    @cached_property
+    @property
     def store(self) -> Store:
         """The state database, migrated to the newest schema."""
-        from include.person_sync.state import Store
+        return self.open_store()
 
-        return Store.open(self.state_url, now=self.now)
-
-    @cached_property
+    @property
     def marketo(self) -> MarketoClient:
         """The Marketo client, at the configured share of the documented limits."""
-        from include.marketo import MarketoClient
+        return self.marketo_client()
 
-        limits, bulk = marketo_limits(self.settings), bulk_settings(self.settings)
-        return MarketoClient(self.marketo_connection, settings=limits, bulk=bulk)
-
-    @cached_property
+    @property
     def dynamics(self) -> DynamicsClient:
         """The Dynamics client; it knows the person tables without asking."""
-        from include.dynamics import DynamicsClient
-
-        return DynamicsClient(self.dynamics_connection, settings=dynamics_limits(self.settings))
+        return self.dynamics_client()
 
     @property
     def munchkin_id(self) -> str:
@@ -79,11 +83,15 @@ class SyncContext:
         return self.marketo_connection.munchkin_id
 
     def api_calls(self) -> dict[str, int]:
-        """Return the requests this process has sent so far, per system; a client that was never needed counts zero."""
-        return {
-            "marketo": self.marketo.calls if "marketo" in self.__dict__ else 0,
-            "dynamics": self.dynamics.calls if "dynamics" in self.__dict__ else 0,
-        }
+        """Return the requests sent per system since this context counts; a client nobody needed has sent none."""
+        clients = {"marketo": self.marketo_client.made, "dynamics": self.dynamics_client.made}
+        sent = {system: client.calls if client is not None else 0 for system, client in clients.items()}
+        return {system: calls - self.calls_before.get(system, 0) for system, calls in sent.items()}
+
+    def counting_from_now(self) -> SyncContext:
+        """Return this context with a count of requests that begins here; store, clients and all else are shared."""
+        sent = {system: calls + self.calls_before.get(system, 0) for system, calls in self.api_calls().items()}
+        return replace(self, calls_before=sent)
 
     @contextmanager
     def lease(self, run_id: str) -> Iterator[None]:
@@ -126,14 +134,43 @@ def context_from_environment(
     state: str | None = None,
 ) -> SyncContext:
     """Return a context from the YAML and the `AIRFLOW_CONN_*` variables. Raises ConfigError naming what is wrong."""
-    return SyncContext(
-        settings=load_settings(environ=environ),
-        marketo_connection=marketo or marketo_connection(load_connection("marketo_default", environ)),
-        dynamics_connection=dynamics or dynamics_connection(load_connection("dynamics_default", environ)),
-        state_url=state or state_url(environ),
+    settings = load_settings(environ=environ)
+    at_marketo = marketo or marketo_connection(load_connection("marketo_default", environ))
+    at_dynamics = dynamics or dynamics_connection(load_connection("dynamics_default", environ))
+    url = state or state_url(environ)
+    context = SyncContext(
+        settings=settings,
+        marketo_connection=at_marketo,
+        dynamics_connection=at_dynamics,
+        state_url=url,
         staging=staging or default_staging(environ),
+        open_store=Lazy(lambda: open_store(url, now=lambda: context.now())),
+        marketo_client=Lazy(lambda: marketo_client(at_marketo, settings)),
+        dynamics_client=Lazy(lambda: dynamics_client(at_dynamics, settings)),
         process=process,
     )
+    return context
+
+
+def open_store(url: str, *, now: Callable[[], datetime] = utc_now) -> Store:
+    """Return the state database at a URL, migrated to the newest schema."""
+    from include.person_sync.state import Store
+
+    return Store.open(url, now=now)
+
+
+def marketo_client(connection: MarketoConnection, settings: Settings) -> MarketoClient:
+    """Return a Marketo client that keeps to the configured share of the limits."""
+    from include.marketo import MarketoClient
+
+    return MarketoClient(connection, settings=marketo_limits(settings), bulk=bulk_settings(settings))
+
+
+def dynamics_client(connection: DynamicsConnection, settings: Settings) -> DynamicsClient:
+    """Return a Dynamics client that works as hard as the settings allow."""
+    from include.dynamics import DynamicsClient
+
+    return DynamicsClient(connection, settings=dynamics_limits(settings))
 
 
 def marketo_connection(spec: ConnectionSpec) -> MarketoConnection:

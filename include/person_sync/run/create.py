@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from include.errors import ConfigError
 from include.person_sync.core.create_request import CreateRequest, parse_request
 from include.person_sync.core.outcome import COUNTED, WAYS
-from include.person_sync.present.plan import records
+from include.person_sync.core.records import records
 from include.person_sync.run.cycle import new_run_id, run_cycle
 from include.person_sync.run.request import Mode, RunRequest
 
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 KIND = "create"
 
 
-class Ending(StrEnum):
+class CreateOutcome(StrEnum):
     """What became of one person's request."""
 
     CREATED = "created"
@@ -44,20 +44,20 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True)
-class Fate:
-    """One person's request and its ending; `code` and `message` say why a row was not made, and hold no values."""
+class CreateResult:
+    """One person's request and its outcome; `code` and `message` say why a row was not made, and hold no values."""
 
     marketo_id: int
-    ending: Ending
+    outcome: CreateOutcome
     dynamics_table: str | None = None
     dynamics_id: str | None = None
     code: str | None = None
     message: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the fate as JSON, without what it has nothing to say of; the ending is called `outcome`."""
-        parts = {"marketo_id": self.marketo_id, "outcome": self.ending.value, **asdict(self)}
-        return {name: value for name, value in parts.items() if value is not None and name != "ending"}
+        """Return the result as JSON, without what it has nothing to say of."""
+        parts = {**asdict(self), "outcome": self.outcome.value}
+        return {name: value for name, value in parts.items() if value is not None}
 
 
 def create_people(
@@ -71,33 +71,34 @@ def create_people(
     wait_s: float = 0.0,
 ) -> dict[str, Any]:
     """
-    Create people in Dynamics (or link them to the one row of their e-mail) and return the run's summary, with the fate
-    of each under `people`.
+    Create people in Dynamics (or link them to the one row of their e-mail) and return the run's summary, with the
+    result of each under `people`.
 
     `table`: lead or contact. `owner`: e-mail of the Dynamics user who is to own the row. `run_id` and `wait_s` as in
     `run_cycle`. People who are linked are not touched; when all are, nothing is sent and no run is kept. Raises
     ConfigError for a table or owner that means nothing, and what the stages raise.
     """
-    wish = f"{table} owner={owner}" if owner else table
-    if not isinstance(parse_request(wish), CreateRequest):
+    create_as = f"{table} owner={owner}" if owner else table
+    if not isinstance(parse_request(create_as), CreateRequest):
         raise ConfigError(
             "the request can't be understood.", remedy="create as lead or contact; the owner is an e-mail address."
         )
     asked = list(dict.fromkeys(marketo_ids))
     run_id = run_id or new_run_id(ctx, KIND)
     before = rows_of(ctx, asked)
-    wanted = [one for one in asked if one not in before]
-    fates = {one: Fate(one, Ending.ALREADY_SYNCED, *before[one]) for one in before}
+    wanted = [person for person in asked if person not in before]
+    results = {person: CreateResult(person, CreateOutcome.ALREADY_SYNCED, *row) for person, row in before.items()}
     if wanted:
-        request = RunRequest(mode=Mode.PEOPLE, marketo_ids=tuple(wanted), create_as=wish, origin=origin or {})
+        request = RunRequest(mode=Mode.PEOPLE, marketo_ids=tuple(wanted), create_as=create_as, origin=origin or {})
         summary = run_cycle(ctx, request, kind=KIND, run_id=run_id, wait_s=wait_s)
-        fates |= {one.marketo_id: one for one in fates_in(ctx, run_id, wanted)}
+        results |= {result.marketo_id: result for result in results_of(ctx, run_id, wanted)}
     else:
         summary = nothing_done(run_id)
     summary["counts"]["to_dynamics"]["skipped"] += len(before)
-    for one in asked:
-        log.info("person %s: %s%s", one, fates[one].ending, f" ({fates[one].code})" if fates[one].code else "")
-    return {**summary, "people": [fates[one].as_json() for one in asked]}
+    for person in asked:
+        result = results[person]
+        log.info("person %s: %s%s", person, result.outcome, f" ({result.code})" if result.code else "")
+    return {**summary, "people": [results[person].as_json() for person in asked]}
 
 
 def nothing_done(run_id: str) -> dict[str, Any]:
@@ -118,7 +119,7 @@ def rows_of(ctx: SyncContext, marketo_ids: Collection[int]) -> dict[int, tuple[s
     return {int(person): (str(table), str(row)) for person, table, row in cells}
 
 
-def fates_in(ctx: SyncContext, run_id: str, marketo_ids: Collection[int]) -> list[Fate]:
+def results_of(ctx: SyncContext, run_id: str, marketo_ids: Collection[int]) -> list[CreateResult]:
     """Return what a committed run made of people who were not linked when it was asked for."""
     changes = ctx.store.load_plan(run_id).changes
     changes = changes[changes["marketo_id"].isin(list(marketo_ids))]
@@ -126,22 +127,22 @@ def fates_in(ctx: SyncContext, run_id: str, marketo_ids: Collection[int]) -> lis
     applied = ids_in(made[made["status"] == "applied"])
     linked, planned = ids_in(changes[changes["action"] == "link"]), ids_in(changes)
     letters = ctx.store.dead_letters(marketo_ids=list(marketo_ids))
-    reasons = {int(one["marketo_id"]): one for one in records(letters)}
+    reasons = {int(letter["marketo_id"]): letter for letter in records(letters)}
     rows = rows_of(ctx, marketo_ids)
 
-    def fate(person: int) -> Fate:
+    def result(person: int) -> CreateResult:
         if person in rows:
-            ending = Ending.CREATED if person in applied else Ending.LINKED if person in linked else None
-            return Fate(person, ending or Ending.ALREADY_SYNCED, *rows[person])
+            outcome = CreateOutcome.CREATED if person in applied else CreateOutcome.LINKED if person in linked else None
+            return CreateResult(person, outcome or CreateOutcome.ALREADY_SYNCED, *rows[person])
         if person in reasons:
             why = reasons[person]
-            ending = Ending.HELD if why["kind"] == "ambiguous" else Ending.REFUSED
-            return Fate(person, ending, code=why["code"], message=why["message"])
-        return Fate(person, Ending.UNFINISHED if person in planned else Ending.NOT_FOUND)
+            outcome = CreateOutcome.HELD if why["kind"] == "ambiguous" else CreateOutcome.REFUSED
+            return CreateResult(person, outcome, code=why["code"], message=why["message"])
+        return CreateResult(person, CreateOutcome.UNFINISHED if person in planned else CreateOutcome.NOT_FOUND)
 
-    return [fate(one) for one in marketo_ids]
+    return [result(person) for person in marketo_ids]
 
 
 def ids_in(changes: pd.DataFrame) -> set[int]:
     """Return the Marketo ids of changes."""
-    return {int(one) for one in changes["marketo_id"].dropna()}
+    return {int(person) for person in changes["marketo_id"].dropna()}

@@ -7,7 +7,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from include.errors import SyncError
-from include.person_sync.present.plan import describe_plan
+from include.person_sync.run.dry_run import finish_dry_run
 from include.person_sync.run.failure import cause_of
 from include.person_sync.stages.apply_dynamics import apply_dynamics
 from include.person_sync.stages.apply_marketo import apply_marketo
@@ -49,7 +49,7 @@ def run_cycle(
         manifest = reconcile(ctx, run_id, extract_marketo(ctx, run_id), extract_dynamics(ctx, run_id))
         guard(ctx, run_id, manifest)
         if request.dry_run:
-            return describe_plan(ctx, run_id, manifest)
+            return finish_dry_run(ctx, run_id, manifest)
         apply_dynamics(ctx, run_id)
         apply_marketo(ctx, run_id)
         commit(ctx, run_id, manifest)

@@ -43,7 +43,7 @@ def sweep_staging(ctx: SyncContext) -> int:
     if not ctx.staging.exists():
         return 0
     limit = ctx.now() - timedelta(days=ctx.settings.staging_days)
-    old = [one for one in ctx.staging.iterdir() if one.is_dir() and is_before(one.stat().st_mtime, limit)]
+    old = [folder for folder in ctx.staging.iterdir() if folder.is_dir() and is_before(folder.stat().st_mtime, limit)]
     for folder in old:
         remove_folder(folder)
     return len(old)

@@ -1,8 +1,8 @@
 """
 Stage setup: make what the sync needs, and check, one by one, everything it stands on.
 
-`run_setup` takes a context. When one can't be built, `parts_from_environment` gives what can, and the reasons for the
-rest become failed checks.
+`run_setup` takes a context, or the parts of one: where a part is configured wrongly its reason becomes a failed check,
+and the others are checked all the same.
 """
 
 from include.person_sync.setup.parts import SetupParts, parts_from_environment

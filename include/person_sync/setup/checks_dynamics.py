@@ -13,6 +13,7 @@ from include.errors import ConfigError, SyncError
 from include.http import Transport
 from include.person_sync.core.fields import Rule, Table
 from include.person_sync.setup.checklist import NotRunError
+from include.person_sync.setup.checks_local import SETTINGS
 from include.person_sync.setup.reach import any_answer, api_answer, reach
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class DynamicsChecks:
 
     @property
     def _connection(self) -> DynamicsConnection:
-        return self._parts.require(self._parts.dynamics_connection, CONNECTION)
+        return self._parts.dynamics_connection()
 
     def _check_connection(self) -> str:
         return f"organisation at {parse_organization(self._connection.host).root}."
@@ -176,9 +177,9 @@ class DynamicsChecks:
         return f"the {kind} is accepted; Microsoft Entra ID gives a token."
 
     def _application_user(self) -> str:
-        self._user_id = self._parts.dynamics.who_am_i().user_id
-        self._privileges = self._parts.dynamics.privileges(self._user_id)
-        name = self._parts.dynamics.organization().name
+        self._user_id = self._parts.dynamics().who_am_i().user_id
+        self._privileges = self._parts.dynamics().privileges(self._user_id)
+        name = self._parts.dynamics().organization().name
         where = f"the organisation {name!r}" if name else "the organisation"
         return f"the application is user {self._user_id} of {where}."
 
@@ -213,21 +214,21 @@ class DynamicsChecks:
     def _try_reading(self, tables: Iterable[str]) -> None:
         """Ask each table for a row that can't exist: without Read on users the organisation tells no privileges."""
         for table in tables:
-            self._parts.dynamics.rows_by_id(table, [_NO_ROW], [f"{table}id"])
+            self._parts.dynamics().rows_by_id(table, [_NO_ROW], [f"{table}id"])
 
     def _mapped_lookup_tables(self) -> set[str]:
-        if self._parts.settings is None:
+        if not self._checklist.has_passed(SETTINGS):
             return set()
         sources = [
             field.source(table)
-            for field in self._parts.settings.field_map.fields
+            for field in self._parts.settings().field_map.fields
             for table in Table
             if field.rule_for(table) is not Rule.OFF
         ]
         return {source.lookup_table for source in sources if source is not None and source.lookup_table is not None}
 
     def _table(self, table: Table) -> str:
-        self._tables[table] = self._parts.dynamics.table(table.value)
+        self._tables[table] = self._parts.dynamics().table(table.value)
         return f"the organisation has the table {table.value}."
 
     def _change_tracking(self, table: Table) -> str:

@@ -46,9 +46,10 @@ class FieldChecks:
     @property
     def _context(self) -> SyncContext:
         """The whole context: with both connections there, only state or staging can be missing."""
-        if self._parts.context is None:
-            raise NotRunError("needs a complete configuration; see the failed checks above.")
-        return self._parts.context
+        try:
+            return self._parts.context()
+        except ConfigError as error:
+            raise NotRunError("needs a complete configuration; see the failed checks above.") from error
 
     def _field_map(self) -> str:
         """Pass as long as any field is left: one that can't take part is reported and left out."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from include.errors import ConfigError
 from include.person_sync.core.fields import Rule, Table
-from include.person_sync.state import Store
 from include.person_sync.state.engine import open_engine, parse_url, reading
 from include.person_sync.state.migrate import HEAD, current_revision
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from include.person_sync.setup.checklist import Checklist
     from include.person_sync.setup.parts import SetupParts
 
-__all__ = ["ALERTS", "SETTINGS", "STAGING", "STATE_DATABASE", "check_local"]
+__all__ = ["ALERTS", "SETTINGS", "STAGING", "STATE_DATABASE", "check_local", "check_settings"]
 
 SETTINGS = "settings"
 STATE_DATABASE = "state_database"
@@ -28,9 +27,13 @@ _STAGING_REMEDY = "Point PERSON_SYNC_STAGING to a folder or object store that ev
 _ALERTS_HINT = "off: nobody is told of failures. Set alerts.email_to or alerts.apprise_conn_id in the YAML"
 
 
+def check_settings(checklist: Checklist, parts: SetupParts) -> None:
+    """Run the check of the settings."""
+    checklist.run(SETTINGS, lambda: _settings(parts))
+
+
 def check_local(checklist: Checklist, parts: SetupParts, *, check_only: bool) -> None:
     """Run the checks that need neither system. Unless `check_only`, makes the state tables and the staging folder."""
-    checklist.run(SETTINGS, lambda: _settings(parts))
     checklist.run(STATE_DATABASE, lambda: _look_at_state(parts) if check_only else _open_state(parts))
     checklist.run(STAGING, lambda: _look_at_staging(parts) if check_only else _use_staging(parts))
     checklist.run(ALERTS, lambda: _alerts(parts), needs=[SETTINGS])
@@ -38,7 +41,7 @@ def check_local(checklist: Checklist, parts: SetupParts, *, check_only: bool) ->
 
 def _settings(parts: SetupParts) -> str:
     """Say what the settings are: they were validated when they were read."""
-    fields = parts.require(parts.settings, SETTINGS).field_map.fields
+    fields = parts.settings().field_map.fields
     tables = ", ".join(
         f"{sum(f.column(table) is not None and f.rule_for(table) is not Rule.OFF for f in fields)} for {table.value}"
         for table in Table
@@ -47,17 +50,13 @@ def _settings(parts: SetupParts) -> str:
 
 
 def _open_state(parts: SetupParts) -> str:
-    url = parts.require(parts.state_url, STATE_DATABASE)
-    store = parts.context.store if parts.context is not None else Store.open(url)
-    store.watermarks()
-    if parts.context is None:
-        store.close()
-    return f"{_backend(url)} is reachable, its schema is {HEAD}."
+    parts.store().watermarks()
+    return f"{_backend(parts.state_url())} is reachable, its schema is {HEAD}."
 
 
 def _look_at_state(parts: SetupParts) -> str:
     """Look without making the file, the tables or a newer schema."""
-    url = parse_url(parts.require(parts.state_url, STATE_DATABASE))
+    url = parse_url(parts.state_url())
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
         raise ConfigError("The state database does not exist yet.", remedy="Run setup without the check-only option.")
     engine = open_engine(url)
@@ -71,7 +70,7 @@ def _look_at_state(parts: SetupParts) -> str:
             f"The state database has {f'schema {revision}' if revision else 'no tables'}; {HEAD} is needed.",
             remedy="Run setup without the check-only option; it brings the schema up to date.",
         )
-    return f"{_backend(parts.state_url or '')} is reachable, its schema is {HEAD}."
+    return f"{_backend(parts.state_url())} is reachable, its schema is {HEAD}."
 
 
 def _backend(url: str) -> str:
@@ -80,7 +79,7 @@ def _backend(url: str) -> str:
 
 def _use_staging(parts: SetupParts) -> str:
     """Write a small file, read it and remove it again: only that tells about rights on an object store."""
-    folder = parts.require(parts.staging, STAGING)
+    folder = parts.staging()
     probe, content = folder / f"setup-{uuid.uuid4().hex}.probe", b"person-sync"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +96,7 @@ def _use_staging(parts: SetupParts) -> str:
 
 def _look_at_staging(parts: SetupParts) -> str:
     # The path of an object store has the interface of pathlib's without being a subclass.
-    folder: object = parts.require(parts.staging, STAGING)
+    folder: object = parts.staging()
     if not isinstance(folder, Path):
         return "an object store; setup without the check-only option tries to write to it."
     present = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -113,7 +112,7 @@ def _reason(error: Exception) -> str:
 
 def _alerts(parts: SetupParts) -> str:
     """Being told of failures is recommended, not required, so this never fails."""
-    alerts = parts.require(parts.settings, SETTINGS).alerts
+    alerts = parts.settings().alerts
     ways = [f"e-mail through {alerts.smtp_conn_id}"] if alerts.email_to else []
     ways += [f"chat through {alerts.apprise_conn_id}"] if alerts.apprise_conn_id else []
     return f"{' and '.join(ways) or _ALERTS_HINT}."

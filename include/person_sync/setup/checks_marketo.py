@@ -20,7 +20,7 @@ from include.person_sync.setup.provisioning import (
 from include.person_sync.setup.reach import api_answer, reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from include.marketo import SchemaField
@@ -75,13 +75,11 @@ class MarketoChecks:
         *,
         provision: Sequence[str] | Literal["all"],
         check_only: bool,
-        now: Callable[[], datetime],
     ) -> None:
         self._checklist = checklist
         self._parts = parts
         self._provision = provision
         self._create = not check_only
-        self._now = now
         self.made: list[str] = []
         self._exhausted: QuotaExhausted | None = None
         self._used = 0
@@ -109,14 +107,14 @@ class MarketoChecks:
 
     @property
     def _settings(self) -> Settings:
-        return self._parts.require(self._parts.settings, SETTINGS)
+        return self._parts.settings()
 
     def _connection(self) -> str:
-        connection = self._parts.require(self._parts.marketo_connection, CONNECTION)
+        connection = self._parts.marketo_connection()
         return f"instance {connection.munchkin_id}."
 
     def _host(self) -> str:
-        connection = self._parts.require(self._parts.marketo_connection, CONNECTION)
+        connection = self._parts.marketo_connection()
         return reach(
             f"{connection.host}{_IDENTITY_PATH}",
             name="marketo",
@@ -128,14 +126,14 @@ class MarketoChecks:
 
     def _credentials(self) -> str:
         """Ask for a token, then use it; a used-up allowance comes after that and is the next check's matter."""
-        connection = self._parts.require(self._parts.marketo_connection, CONNECTION)
+        connection = self._parts.marketo_connection()
         transport = Transport(name="marketo", ca_bundle=connection.ca_bundle, attempts=2, total_wait_s=10)
         try:
             TokenKeeper(connection, transport, clock=time.monotonic, sleep=time.sleep).authorization()
         finally:
             transport.close()
         try:
-            self._used = self._parts.marketo.usage()
+            self._used = self._parts.marketo().usage()
         except QuotaExhausted as exhausted:
             self._exhausted = exhausted
         return "the identity service gives a token, and the API takes it."
@@ -143,47 +141,47 @@ class MarketoChecks:
     def _budget(self) -> str:
         if self._exhausted is not None:
             raise self._exhausted
-        quota = self._settings.marketo.daily_quota if self._parts.settings is not None else 50_000
+        quota = self._settings.marketo.daily_quota if self._checklist.has_passed(SETTINGS) else 50_000
         if quota - self._used < _LEAST_CALLS_LEFT:
-            raise _too_few_calls(self._used, quota, self._now())
+            raise _too_few_calls(self._used, quota, self._parts.now())
         return (
             f"{self._used:,} of {quota:,} calls were used today by all integrations; cycles that find nothing to do "
             f"take at most {_IDLE_CALLS_A_DAY:,} a day."
         )
 
     def _read_lead(self) -> str:
-        return f"{len(self._parts.marketo.describe())} lead fields are visible."
+        return f"{len(self._parts.marketo().describe())} lead fields are visible."
 
     def _write_lead(self) -> str:
         try:
-            self._parts.marketo.sync_leads([{"id": _NOBODY}], action="updateOnly", lookup_field="id")
+            self._parts.marketo().sync_leads([{"id": _NOBODY}], action="updateOnly", lookup_field="id")
         except CallRefused as refusal:
             return f"leads may be written (a lead that can't exist was refused with {refusal.code})."
         return "leads may be written (tried on a lead that can't exist)."
 
     def _read_schema(self) -> str:
-        self._schema = {one.name: one for one in self._parts.marketo.schema_fields()}
+        self._schema = {field.name: field for field in self._parts.marketo().schema_fields()}
         return f"{len(self._schema)} fields are defined, hidden ones included."
 
     def _read_activities(self) -> str:
-        self._parts.marketo.paging_token(self._now())
+        self._parts.marketo().paging_token(self._parts.now())
         return "the change feeds may be read."
 
     def _activity_metadata(self) -> str:
-        return f"{len(self._parts.marketo.custom_activity_types())} custom activity types exist."
+        return f"{len(self._parts.marketo().custom_activity_types())} custom activity types exist."
 
     def _custom_fields(self) -> str:
         wanted = identity_fields(self._settings.custom_fields)
         if self._create and not self._checklist.has_passed(SCHEMA):
-            self._require_without_schema([one.name for one in wanted])
+            self._require_without_schema([field.name for field in wanted])
         ensure_fields(
-            self._parts.marketo, wanted, schema=self._schema, create=self._create, made=self.made, same_type=True
+            self._parts.marketo(), wanted, schema=self._schema, create=self._create, made=self.made, same_type=True
         )
-        return f"present and writable: {', '.join(one.name for one in wanted)}."
+        return f"present and writable: {', '.join(field.name for field in wanted)}."
 
     def _require_without_schema(self, names: Sequence[str]) -> None:
         """Without the schema a missing field could be hidden rather than absent, and nothing can be made."""
-        present = {one.name for one in self._parts.marketo.describe()}
+        present = {field.name for field in self._parts.marketo().describe()}
         missing = [name for name in names if name not in present]
         if missing:
             raise NotRunError(f"{', '.join(missing)} can't be made before '{SCHEMA.replace('_', ' ')}' passes.")
@@ -191,32 +189,32 @@ class MarketoChecks:
     def _searchable(self) -> str:
         """Search for nobody; Marketo answers 1003 or 1011 for a field by which leads can't be found."""
         name = self._settings.custom_fields.dynamics_id
-        for _ in self._parts.marketo.leads_by(name, [_NO_ROW], ["id"]):
+        for _ in self._parts.marketo().leads_by(name, [_NO_ROW], ["id"]):
             pass
         return f"leads can be found by {name}."
 
     def _optional_fields(self) -> str:
         wanted = optional_fields(self._settings.field_map, self._provision)
         ensure_fields(
-            self._parts.marketo, wanted, schema=self._schema, create=self._create, made=self.made, same_type=False
+            self._parts.marketo(), wanted, schema=self._schema, create=self._create, made=self.made, same_type=False
         )
-        return f"present: {', '.join(one.name for one in wanted) or 'none to make'}."
+        return f"present: {', '.join(field.name for field in wanted) or 'none to make'}."
 
     def _activity_type(self) -> str:
         name = self._settings.activity_type
-        self._type_id = ensure_activity_type(self._parts.marketo, name, create=self._create, made=self.made)
+        self._type_id = ensure_activity_type(self._parts.marketo(), name, create=self._create, made=self.made)
         return f"{name} is approved (id {self._type_id})."
 
     def _write_activities(self) -> str:
         activity = {
             "leadId": _NOBODY,
-            "activityDate": format_datetime(self._now()),
+            "activityDate": format_datetime(self._parts.now()),
             "activityTypeId": self._type_id,
             "primaryAttributeValue": "setup",
             "attributes": [],
         }
         try:
-            self._parts.marketo.add_activities([activity])
+            self._parts.marketo().add_activities([activity])
         except CallRefused as refusal:
             return f"activities may be added (one for a lead that can't exist was refused with {refusal.code})."
         return "activities may be added (tried on a lead that can't exist)."

@@ -1,11 +1,10 @@
-"""What setup works on: a whole context, or the parts of one that could be built."""
+"""What setup works on: the parts of a context, each made when a check asks for it."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from include.errors import ConfigError
 from include.person_sync.config.connections import load_connection, state_url
@@ -13,131 +12,107 @@ from include.person_sync.config.settings import load_settings
 from include.person_sync.run.context import (
     SyncContext,
     default_staging,
+    dynamics_client,
     dynamics_connection,
-    dynamics_limits,
+    marketo_client,
     marketo_connection,
-    marketo_limits,
+    open_store,
+    utc_now,
 )
+from include.person_sync.run.lazy import Lazy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import datetime
     from pathlib import Path
 
     from include.dynamics import DynamicsClient, DynamicsConnection
     from include.marketo import MarketoClient, MarketoConnection
     from include.person_sync.config.connections import ConnectionSpec
     from include.person_sync.config.settings import Settings
+    from include.person_sync.state import Store
 
 __all__ = ["SetupParts", "parts_from_environment"]
 
-T = TypeVar("T")
 
-
-@dataclass
+@dataclass(frozen=True)
 class SetupParts:
     """
-    The pieces of a context, None where one could not be built; `faults` then holds the reason under the check's name.
-
-    The names are `settings`, `marketo_connection`, `dynamics_connection`, `state_database` and `staging`. `context` is
-    there only when no piece is missing.
+    The parts of a context. One that is configured wrongly raises its ConfigError when asked for, and the others serve.
     """
 
-    settings: Settings | None = None
-    marketo_connection: MarketoConnection | None = None
-    dynamics_connection: DynamicsConnection | None = None
-    state_url: str | None = None
-    staging: Path | None = None
-    context: SyncContext | None = None
-    faults: Mapping[str, ConfigError] = field(default_factory=dict)
+    settings: Lazy[Settings]
+    marketo_connection: Lazy[MarketoConnection]
+    dynamics_connection: Lazy[DynamicsConnection]
+    state_url: Lazy[str]
+    staging: Lazy[Path]
+    store: Lazy[Store]
+    marketo: Lazy[MarketoClient]
+    dynamics: Lazy[DynamicsClient]
+    now: Callable[[], datetime] = utc_now
 
     @classmethod
     def of(cls, context: SyncContext) -> SetupParts:
         """Return the parts of a whole context; clients and store are shared with it."""
         return cls(
-            settings=context.settings,
-            marketo_connection=context.marketo_connection,
-            dynamics_connection=context.dynamics_connection,
-            state_url=context.state_url,
-            staging=context.staging,
-            context=context,
+            settings=Lazy.ready(context.settings),
+            marketo_connection=Lazy.ready(context.marketo_connection),
+            dynamics_connection=Lazy.ready(context.dynamics_connection),
+            state_url=Lazy.ready(context.state_url),
+            staging=Lazy.ready(context.staging),
+            store=context.open_store,
+            marketo=context.marketo_client,
+            dynamics=context.dynamics_client,
+            now=context.now,
         )
 
-    @cached_property
-    def marketo(self) -> MarketoClient:
-        """The Marketo client. Raises the reason when the connection is missing."""
-        from include.marketo import MarketoClient, MarketoLimits
-
-        if self.context is not None:
-            return self.context.marketo
-        limits = marketo_limits(self.settings) if self.settings is not None else MarketoLimits()
-        return MarketoClient(self.require(self.marketo_connection, "marketo_connection"), settings=limits)
-
-    @cached_property
-    def dynamics(self) -> DynamicsClient:
-        """The Dynamics client. Raises the reason when the connection is missing."""
-        from include.dynamics import DynamicsClient, DynamicsSettings
-
-        if self.context is not None:
-            return self.context.dynamics
-        limits = dynamics_limits(self.settings) if self.settings is not None else DynamicsSettings()
-        return DynamicsClient(self.require(self.dynamics_connection, "dynamics_connection"), settings=limits)
-
-    def require(self, part: T | None, name: str) -> T:
-        """Return a part, or raise the ConfigError that says why it is missing."""
-        if part is None:
-            raise self.faults.get(name) or ConfigError(f"{name.replace('_', ' ')}: not given.")
-        return part
+    def context(self) -> SyncContext:
+        """Return the context these parts make; clients and store are shared. Raises the ConfigError of a wrong part."""
+        return SyncContext(
+            settings=self.settings(),
+            marketo_connection=self.marketo_connection(),
+            dynamics_connection=self.dynamics_connection(),
+            state_url=self.state_url(),
+            staging=self.staging(),
+            open_store=self.store,
+            marketo_client=self.marketo,
+            dynamics_client=self.dynamics,
+            now=self.now,
+        )
 
 
 def parts_from_environment(
     environ: Mapping[str, str] = os.environ,
     *,
     staging: Path | None = None,
-    process: int | None = None,
     marketo: ConnectionSpec | None = None,
     dynamics: ConnectionSpec | None = None,
     state: str | None = None,
 ) -> SetupParts:
     """
-    Return what can be built from the YAML and the `AIRFLOW_CONN_*` variables, and why the rest can't.
+    Return the parts that the YAML and the `AIRFLOW_CONN_*` variables describe; nothing is read before it is asked for.
 
-    Takes what `context_from_environment` takes. For setup alone: it should say what is wrong with one connection and
-    still check the other.
+    For setup alone: it should say what is wrong with one connection and still check the other.
     """
-    faults: dict[str, ConfigError] = {}
-
-    def attempt(name: str, build: Callable[[], T]) -> T | None:
-        try:
-            return build()
-        except ConfigError as error:
-            faults[name] = error
-            return None
-
-    parts = SetupParts(
-        settings=attempt("settings", lambda: load_settings(environ=environ)),
-        marketo_connection=attempt(
-            "marketo_connection", lambda: marketo_connection(marketo or load_connection("marketo_default", environ))
-        ),
-        dynamics_connection=attempt(
-            "dynamics_connection", lambda: dynamics_connection(dynamics or load_connection("dynamics_default", environ))
-        ),
-        state_url=attempt("state_database", lambda: state or state_url(environ)),
-        staging=attempt("staging", lambda: staging or default_staging(environ)),
-        faults=faults,
-    )
-    parts.context = _whole(parts, process)
-    return parts
-
-
-def _whole(parts: SetupParts, process: int | None) -> SyncContext | None:
-    settings, marketo, dynamics = parts.settings, parts.marketo_connection, parts.dynamics_connection
-    if settings is None or marketo is None or dynamics is None or parts.state_url is None or parts.staging is None:
-        return None
-    return SyncContext(
+    settings = Lazy(lambda: load_settings(environ=environ))
+    at_marketo = Lazy(lambda: marketo_connection(marketo or load_connection("marketo_default", environ)))
+    at_dynamics = Lazy(lambda: dynamics_connection(dynamics or load_connection("dynamics_default", environ)))
+    url = Lazy(lambda: state or state_url(environ))
+    return SetupParts(
         settings=settings,
-        marketo_connection=marketo,
-        dynamics_connection=dynamics,
-        state_url=parts.state_url,
-        staging=parts.staging,
-        process=process,
+        marketo_connection=at_marketo,
+        dynamics_connection=at_dynamics,
+        state_url=url,
+        staging=Lazy(lambda: staging or default_staging(environ)),
+        store=Lazy(lambda: open_store(url())),
+        marketo=Lazy(lambda: marketo_client(at_marketo(), valid_or_default(settings))),
+        dynamics=Lazy(lambda: dynamics_client(at_dynamics(), valid_or_default(settings))),
     )
+
+
+def valid_or_default(settings: Lazy[Settings]) -> Settings:
+    """Return the settings, or the defaults where they are invalid: that is no reason not to look at the systems."""
+    try:
+        return settings()
+    except ConfigError:
+        return load_settings(environ={})

@@ -43,7 +43,7 @@ def optional_fields(field_map: FieldMap, wanted: Sequence[str] | Literal["all"])
 
     Raises ConfigError, with the valid names, for a name that is not mapped or needs no custom field.
     """
-    possible = {one.name: one for one in field_map.fields if one.provision is not None}
+    possible = {field.name: field for field in field_map.fields if field.provision is not None}
     everything = "all" in wanted
     unknown = [] if everything else [name for name in wanted if name not in possible]
     if unknown:
@@ -51,11 +51,11 @@ def optional_fields(field_map: FieldMap, wanted: Sequence[str] | Literal["all"])
             f"No custom field can be made for {', '.join(unknown)}.",
             remedy=f"Valid names: all, {', '.join(possible) or 'none'}.",
         )
-    chosen = [one for name, one in possible.items() if everything or name in wanted]
+    chosen = [field for name, field in possible.items() if everything or name in wanted]
     made = {
-        one.marketo: NewField(one.marketo, one.provision.display_name, one.provision.data_type)
-        for one in chosen
-        if one.provision is not None
+        field.marketo: NewField(field.marketo, field.provision.display_name, field.provision.data_type)
+        for field in chosen
+        if field.provision is not None
     }
     return tuple(made.values())
 
@@ -116,24 +116,24 @@ def ensure_fields(
     present = _usable(client)
     complaints = _Complaints()
     _complain_about_unusable(complaints, wanted, present, schema)
-    absent = [one for one in wanted if one.name not in present and one.name not in schema]
+    absent = [new for new in wanted if new.name not in present and new.name not in schema]
     if absent and not create:
         complaints.add(f"missing: {_names(absent)}", _CHECK_ONLY_REMEDY)
     elif absent:
         results = client.create_fields(absent)
         present = _usable(client)
-        made += [f"field {one.name}" for one in absent if one.name in present]
+        made += [f"field {new.name}" for new in absent if new.name in present]
         _complain_about_refusals(complaints, absent, results, present)
     _complain_about_definitions(complaints, wanted, present, same_type=same_type)
     complaints.raise_if_any()
 
 
 def _usable(client: MarketoClient) -> dict[str, MarketoField]:
-    return {one.name: one for one in client.describe()}
+    return {field.name: field for field in client.describe()}
 
 
 def _names(fields: Iterable[NewField]) -> str:
-    return ", ".join(one.name for one in fields)
+    return ", ".join(new.name for new in fields)
 
 
 def _complain_about_unusable(
@@ -142,11 +142,11 @@ def _complain_about_unusable(
     present: Mapping[str, MarketoField],
     schema: Mapping[str, SchemaField],
 ) -> None:
-    for one in wanted:
-        if one.name in present or one.name not in schema:
+    for new in wanted:
+        if new.name in present or new.name not in schema:
             continue
-        state = "is hidden" if schema[one.name].is_hidden else "can't be used by REST"
-        complaints.add(f"{one.name} exists but {state}", "Show the field again in Marketo (Admin > Field Management).")
+        state = "is hidden" if schema[new.name].is_hidden else "can't be used by REST"
+        complaints.add(f"{new.name} exists but {state}", "Show the field again in Marketo (Admin > Field Management).")
 
 
 def _complain_about_refusals(
@@ -156,15 +156,15 @@ def _complain_about_refusals(
     present: Mapping[str, MarketoField],
 ) -> None:
     """Judge by what is there now: after a repeated call Marketo reports a field it has just made as existing."""
-    for one, result in zip(asked, results, strict=True):
-        if one.name in present:
+    for new, result in zip(asked, results, strict=True):
+        if new.name in present:
             continue
         if result.status == "created":
-            complaints.add(f"{one.name} was made but is not shown yet", "Run setup again in a minute.")
+            complaints.add(f"{new.name} was made but is not shown yet", "Run setup again in a minute.")
             continue
         why = "; ".join(f"{error.code} {error.message}" for error in result.errors) or result.status
         complaints.add(
-            f"{one.name} ({one.display_name!r}) could not be made ({why})",
+            f"{new.name} ({new.display_name!r}) could not be made ({why})",
             "Make it by hand in Marketo (Admin > Field Management), or rename the field that has its name or display "
             "name; then run setup again.",
         )
@@ -173,17 +173,17 @@ def _complain_about_refusals(
 def _complain_about_definitions(
     complaints: _Complaints, wanted: Sequence[NewField], present: Mapping[str, MarketoField], *, same_type: bool
 ) -> None:
-    for one in wanted:
-        found = present.get(one.name)
+    for new in wanted:
+        found = present.get(new.name)
         if found is None:
             continue
-        if not _fits(found.data_type, one.data_type, same_type=same_type):
+        if not _fits(found.data_type, new.data_type, same_type=same_type):
             complaints.add(
-                f"{one.name} is of type {found.data_type}, not {one.data_type}",
+                f"{new.name} is of type {found.data_type}, not {new.data_type}",
                 "Types can't be changed: give another field name in the YAML, and let setup make that one.",
             )
         if found.read_only:
-            complaints.add(f"{one.name} is read-only for the API", "Lift 'block field updates' from it in Marketo.")
+            complaints.add(f"{new.name} is read-only for the API", "Lift 'block field updates' from it in Marketo.")
 
 
 def _fits(found: str, wanted: str, *, same_type: bool) -> bool:
@@ -200,7 +200,7 @@ def ensure_activity_type(client: MarketoClient, api_name: str, *, create: bool, 
     type is missing or a draft and nothing may be written, or when it has another primary attribute.
     """
     wanted = refusal_type(api_name)
-    before = next((one for one in client.custom_activity_types() if one.api_name == api_name), None)
+    before = next((kind for kind in client.custom_activity_types() if kind.api_name == api_name), None)
     found = before
     if create:
         found = client.create_custom_activity_type(wanted)

@@ -52,14 +52,14 @@ class TableFields:
     @property
     def narrowed(self) -> tuple[EffectiveField, ...]:
         """Fields that flow in fewer directions than the map says, because a side can't be written."""
-        return tuple(one for one in self.effective if one.rule != one.field.rule_for(one.table))
+        return tuple(field for field in self.effective if field.rule != field.field.rule_for(field.table))
 
     def as_json(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
-            "effective": [{"name": one.name, "rule": str(one.rule)} for one in self.effective],
-            "narrowed": [one.name for one in self.narrowed],
-            "dropped": [{"name": one.name, "reason": one.reason, "remedy": one.remedy} for one in self.dropped],
+            "effective": [{"name": field.name, "rule": str(field.rule)} for field in self.effective],
+            "narrowed": [field.name for field in self.narrowed],
+            "dropped": [{"name": field.name, "reason": field.reason, "remedy": field.remedy} for field in self.dropped],
         }
 
 
@@ -99,8 +99,8 @@ class SetupReport:
         return {
             "ok": self.ok,
             "checks": [
-                {"name": one.name, "passed": one.passed, "detail": one.detail, "remedy": one.remedy}
-                for one in self.checks
+                {"name": check.name, "passed": check.passed, "detail": check.detail, "remedy": check.remedy}
+                for check in self.checks
             ],
             "provisioned": list(self.provisioned),
             "warnings": list(self.warnings),
@@ -121,8 +121,8 @@ class SetupReport:
             yield from (f"{'':<8} {'':<{width}}  {line}" for line in lines[1:])
 
     def _made_lines(self) -> Iterator[str]:
-        for one in self.provisioned:
-            yield f"made in Marketo: {one}"
+        for made in self.provisioned:
+            yield f"made in Marketo: {made}"
         for warning in self.warnings:
             yield f"please note: {warning}"
 
@@ -130,9 +130,11 @@ class SetupReport:
         for table, fields in self.fields.items():
             yield ""
             yield f"{table.value}: {len(fields.effective)} fields synced, {len(fields.dropped)} not"
-            yield from (f"  {one.name}: only {one.rule}, the other side can't be written" for one in fields.narrowed)
-            for remedy in dict.fromkeys(one.remedy for one in fields.dropped):
-                yield from (f"  {one.name}: {one.reason}" for one in fields.dropped if one.remedy == remedy)
+            yield from (
+                f"  {field.name}: only {field.rule}, the other side can't be written" for field in fields.narrowed
+            )
+            for remedy in dict.fromkeys(out.remedy for out in fields.dropped):
+                yield from (f"  {out.name}: {out.reason}" for out in fields.dropped if out.remedy == remedy)
                 yield f"  -> {remedy}"
 
     def _verdict(self) -> str:

@@ -13,7 +13,8 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.errors import LostAnswer, SyncError
-from include.person_sync.present.plan import describe_plan, records
+from include.person_sync.core.records import records
+from include.person_sync.run.dry_run import finish_dry_run
 from include.person_sync.run.housekeeping import tidy_up
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.state import RunStatus
@@ -54,8 +55,8 @@ def report(ctx: SyncContext, run_id: str, reconciled: str | None = None) -> dict
 
 
 def report_dry_run(ctx: SyncContext, run_id: str, reconciled: str) -> dict[str, Any]:
-    """Note the end of a dry run, leave its plan as a JSON file, and return the summary with the file's reference."""
-    whole = describe_plan(ctx, run_id, reconciled)
+    """End a dry run, leave its plan as a JSON file, and return the summary with the file's reference."""
+    whole = finish_dry_run(ctx, run_id, reconciled)
     note_calls(ctx, ctx.api_calls()["marketo"])
     people = {name: whole.pop(name) for name in ("plan", "problems", "held")}
     whole["plan_file"] = RunFolder(ctx.staging, run_id).write_manifest("plan", people)

@@ -26,7 +26,7 @@ def waiting(connection: Connection, source: str, limit: int) -> list[str]:
     """Return up to `limit` records of a source, the longest waiting first."""
     statement = select(backlog.c.record_id).where(backlog.c.source == source)
     ordered = statement.order_by(backlog.c.noted_at, backlog.c.record_id).limit(limit)
-    return [str(one) for one in connection.execute(ordered).scalars()]
+    return [str(record) for record in connection.execute(ordered).scalars()]
 
 
 def among(connection: Connection, source: str, record_ids: Collection[str]) -> set[str]:

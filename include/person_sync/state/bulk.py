@@ -170,7 +170,7 @@ def upsert(connection: Connection, table: Table) -> PostgresqlInsert | SqliteIns
 
 def id_set(connection: Connection, ids: Collection[Any], *, text: bool = False) -> Select[Any]:
     """Return a select of one column holding `ids` (64-bit numbers, or texts), passed as a single parameter."""
-    values = [str(one) for one in ids] if text else [int(one) for one in ids]
+    values = [str(item) for item in ids] if text else [int(item) for item in ids]
     if is_postgresql(connection):
         kind = postgresql.ARRAY(String() if text else BigInteger())
         parameter: Any = cast(bindparam(None, values, type_=kind), kind)

@@ -93,16 +93,16 @@ def load(connection: Connection, chosen: Filter, limit: int | None) -> pd.DataFr
 
 def _read(connection: Connection, statement: Select[Any]) -> pd.DataFrame:
     letters = read_frame(connection, statement, _DTYPES)
-    payloads = [_replaced(one, NUL_STAND_IN, NUL) for one in letters["payload"]]
+    payloads = [_replaced(payload, NUL_STAND_IN, NUL) for payload in letters["payload"]]
     return letters.assign(payload=pd.Series(payloads, index=letters.index, dtype=object))
 
 
 def _replaced(value: Any, old: str, new: str) -> Any:
     """Return a JSON value with `old` replaced in all its texts."""
     if isinstance(value, dict):
-        return {name: _replaced(one, old, new) for name, one in value.items()}
+        return {name: _replaced(part, old, new) for name, part in value.items()}
     if isinstance(value, list):
-        return [_replaced(one, old, new) for one in value]
+        return [_replaced(part, old, new) for part in value]
     return value.replace(old, new) if isinstance(value, str) else value
 
 
@@ -234,9 +234,9 @@ def _touched(connection: Connection, plan_id: int | None, letters: pd.DataFrame,
         touched.fields[_key(letter)] |= _fields(letter)
         if letter["action"] == "create" or letter["kind"] == DeadLetterKind.AMBIGUOUS.value:
             touched.whole.add(_key(letter))
-    for one in links.to_dict("records"):
-        touched.whole.add(("to_dynamics", str(one["marketo_id"])))
-        touched.whole.add(("to_marketo", str(one["dynamics_id"]).lower()))
+    for link in links.to_dict("records"):
+        touched.whole.add(("to_dynamics", str(link["marketo_id"])))
+        touched.whole.add(("to_marketo", str(link["dynamics_id"]).lower()))
     return touched
 
 
@@ -258,8 +258,8 @@ def _applied(connection: Connection, plan_id: int | None) -> Iterable[Mapping[An
 
 
 def _open_letters_of(connection: Connection, keys: Collection[Key]) -> pd.DataFrame:
-    marketo_ids = [int(one) for direction, one in keys if direction == "to_dynamics" and one]
-    dynamics_ids = [one for direction, one in keys if direction == "to_marketo" and one]
+    marketo_ids = [int(target) for direction, target in keys if direction == "to_dynamics" and target]
+    dynamics_ids = [target for direction, target in keys if direction == "to_marketo" and target]
     return load(connection, Filter(marketo_ids=marketo_ids, dynamics_ids=dynamics_ids), None)
 
 
@@ -298,7 +298,7 @@ _BEFORE = {
 
 def set_activity_state(connection: Connection, dead_letter_ids: Collection[int], state: ActivityState) -> list[int]:
     """Move the letters that are in a state from which `state` can follow; return their ids."""
-    before = [one.value for one in _BEFORE[state]]
+    before = [known.value for known in _BEFORE[state]]
     chosen = dead_letter.c.dead_letter_id.in_(id_set(connection, dead_letter_ids))
     statement = update(dead_letter).where(chosen, dead_letter.c.activity_state.in_(before))
     moved = connection.execute(statement.values(activity_state=state.value).returning(dead_letter.c.dead_letter_id))

@@ -112,7 +112,7 @@ def current(connection: Connection, name: str, *, lock: bool = False) -> Lease |
 
 
 def _lease(row: dict[str, Any]) -> Lease:
-    return Lease(**{one.name: row[one.name] for one in fields(Lease)})
+    return Lease(**{part.name: row[part.name] for part in fields(Lease)})
 
 
 def _held(connection: Connection, name: str, run_id: str, now: datetime) -> LeaseHeld:

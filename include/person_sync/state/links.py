@@ -63,7 +63,7 @@ def load_links(
     filters = list(_filters(connection, link_ids, marketo_ids, dynamics_ids))
     if link_ids is None and marketo_ids is None and dynamics_ids is None:
         filters = [true()]
-    frames = [_read(connection, clause, one) for clause in filters for one in _states(state)]
+    frames = [_read(connection, clause, chosen) for clause in filters for chosen in _states(state)]
     found = pd.concat(frames) if frames else _read(connection, literal(False), LinkState.OPEN)
     return found.drop_duplicates("link_id").sort_values("link_id", ignore_index=True)
 
@@ -81,7 +81,7 @@ def _filters(
     if marketo_ids:
         found.append(link.c.marketo_id.in_(id_set(connection, marketo_ids)))
     for table, ids in (dynamics_ids or {}).items():
-        rows = id_set(connection, [str(one).lower() for one in ids], text=True)
+        rows = id_set(connection, [str(row_id).lower() for row_id in ids], text=True)
         found.append((link.c.dynamics_table == str(table)) & link.c.dynamics_id.in_(rows))
     return found
 
@@ -162,7 +162,7 @@ def close_links(connection: Connection, reasons: Mapping[int, str], now: datetim
     statement = statement.values(
         state=LinkState.CLOSED.value, closed_reason=bindparam("reason"), needs_recheck=False, changed_at=now
     )
-    connection.execute(statement, [{"id": int(one), "reason": reason} for one, reason in reasons.items()])
+    connection.execute(statement, [{"id": int(link_id), "reason": reason} for link_id, reason in reasons.items()])
 
 
 def save_versions(connection: Connection, versions: pd.DataFrame) -> None:

@@ -115,9 +115,9 @@ def load_plan(
     if direction is not None:
         chosen.append(plan_change.c.direction == str(direction))
     if statuses is not None:
-        chosen.append(plan_change.c.status.in_([str(one) for one in statuses]))
+        chosen.append(plan_change.c.status.in_([str(status) for status in statuses]))
     if actions is not None:
-        chosen.append(plan_change.c.action.in_([str(one) for one in actions]))
+        chosen.append(plan_change.c.action.in_([str(action) for action in actions]))
     whole = direction is None and statuses is None and actions is None
     values = _values_of_plan(connection, newest["plan_id"]) if whole else _values_of_changes(connection, chosen)
     return StoredPlan(int(newest["attempt"]), _load_changes(connection, chosen), values)
@@ -153,7 +153,7 @@ def record_outcomes(connection: Connection, run_id: str, outcomes: pd.DataFrame,
         return
     frame = outcomes.reindex(columns=_OUTCOME)
     frame["marketo_id"] = frame["marketo_id"].astype("Int64")
-    frame["status"] = [ChangeStatus(one).value for one in frame["status"]]
+    frame["status"] = [ChangeStatus(status).value for status in frame["status"]]
     with staged(connection, frame, [plan_change.c[name] for name in _OUTCOME]) as source:
         same = and_(plan_change.c.plan_id == newest["plan_id"], plan_change.c.change_no == source.c.change_no)
         kept = {name: func.coalesce(source.c[name], plan_change.c[name]) for name in ("marketo_id", "dynamics_version")}

@@ -22,7 +22,7 @@ __all__ = ["finish_run", "latest_runs", "load_run", "start_run", "update_run"]
 _CHANGEABLE = frozenset(
     {"status", "mode", "params", "origin", "counts", "api_calls", "brake", "overrides", "error", "notes"}
 )
-_NAMES = [one.name for one in fields(Run)]
+_NAMES = [column.name for column in fields(Run)]
 
 
 def start_run(

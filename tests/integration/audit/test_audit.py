@@ -191,7 +191,7 @@ def test_a_row_the_filter_keeps_out_needs_no_person(pairing: Pairing, audit: Cal
 
 
 def test_a_large_repair_trips_a_brake_as_a_whole(
-    pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+    pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None]
 ) -> None:
     """A repair cut into runs below the brake's limit is stopped before the first of them; an override lets it go on."""
     people = [pairing.pair("lead", f"p{number}@example.com", jobtitle="CTO")[0] for number in range(120)]
@@ -200,7 +200,7 @@ def test_a_large_repair_trips_a_brake_as_a_whole(
         pairing.marketo.edit(person, {"title": "CEO"})
     lose_changes()
     ctx = pairing.context()
-    monkeypatch.setitem(ctx.__dict__, "settings", ctx.settings.model_copy(update={"chunk_people": 50}))
+    ctx.settings = ctx.settings.model_copy(update={"chunk_people": 50})
     pairing.mark()
 
     with pytest.raises(SafetyStop) as stop:

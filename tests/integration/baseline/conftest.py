@@ -10,6 +10,7 @@ import pytest
 from include.marketo import MarketoClient, MarketoLimits
 from include.person_sync.baseline import BaselineRequest, run_baseline
 from include.person_sync.run.context import bulk_settings
+from include.person_sync.run.lazy import Lazy
 from include.sandbox import Sandbox, Seed
 from tests.integration.stages.conftest import Pairing, ShortWait
 
@@ -41,13 +42,16 @@ class Whole(Pairing):
         ctx = super().context(process=process or os.getpid())
         ctx.now = self.sandbox.clock.now
         wait = ShortWait()
-        ctx.__dict__["marketo"] = MarketoClient(
-            ctx.marketo_connection,
-            settings=MarketoLimits(rate_calls=10_000),
-            bulk=bulk_settings(ctx.settings),
-            sleep=wait.sleep,
-            clock=wait.clock,
-            now=self.sandbox.clock.now,
+        connection, bulk = ctx.marketo_connection, bulk_settings(ctx.settings)
+        ctx.marketo_client = Lazy(
+            lambda: MarketoClient(
+                connection,
+                settings=MarketoLimits(rate_calls=10_000),
+                bulk=bulk,
+                sleep=wait.sleep,
+                clock=wait.clock,
+                now=self.sandbox.clock.now,
+            )
         )
         return ctx
 

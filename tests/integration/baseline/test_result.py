@@ -64,7 +64,7 @@ def test_baseline_leaves_what_a_first_cycle_leaves(
     assert whole.holds() == cycled.holds()
 
 
-def test_cycles_go_on_from_the_baseline(whole: Whole) -> None:
+def test_cycles_continue_from_the_baseline(whole: Whole) -> None:
     """After a baseline nothing is left to write; the next edits arrive, on both sides."""
     whole.baseline(partitions=3)
     whole.quiet(dynamics_calls=5)

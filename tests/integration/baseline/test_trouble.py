@@ -1,4 +1,4 @@
-"""Baselines that are killed, run out of quota, or get broken extracts: they go on where they were, and end the same."""
+"""Baselines that are killed, run out of quota, or get broken extracts: they resume, and end the same."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from include.person_sync.baseline import (
 )
 from include.person_sync.baseline.progress import MARKETO, Progress
 from include.person_sync.run.request import Mode
-from tests.integration.stages.killing import Killed, Tripwire, dead_process
+from tests.integration.stages.killing import Killed, dead_process, trip
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ def bulk_calls(whole: Whole, step: str) -> int:
 def killed_baseline(whole: Whole, name: str, number: int) -> bool:
     """Run a baseline in a process that dies at its `number`-th write; return True when it lived to the end."""
     ctx = whole.context(process=dead_process())
-    ctx.__dict__["store"] = Tripwire(ctx.store, number)
+    trip(ctx, number)
     try:
         run_baseline(ctx, BaselineRequest(partitions=3), resume=name)
     except Killed:
@@ -45,7 +45,7 @@ def killed_baseline(whole: Whole, name: str, number: int) -> bool:
 
 
 def test_baseline_killed_again_and_again_ends_as_if_it_had_not_been(make_whole: Callable[..., Whole]) -> None:
-    """However often its process dies, at whatever write, it goes on where it was: no extract is made twice over."""
+    """However often its process dies, at whatever write, it resumes: no extract is made twice over."""
     undisturbed = make_whole(40)
     undisturbed.baseline(partitions=3)
     whole = make_whole(40)
@@ -76,7 +76,7 @@ def test_partition_killed_at_any_of_its_writes_is_made_once(
     whole = make_whole(24)
     whole.marketo.create({"lastName": "Wish", "email": "wish@example.com", "syncToDynamics": "lead"})
     ctx = whole.context(process=dead_process())
-    ctx.__dict__["store"] = Tripwire(ctx.store, 1, after=after, only=only)
+    trip(ctx, 1, after=after, only=only)
     with pytest.raises(Killed):
         run_baseline(ctx, BaselineRequest(partitions=1), resume="baseline")
 
@@ -91,7 +91,7 @@ def test_partition_killed_at_any_of_its_writes_is_made_once(
 def test_partitions_that_are_done_are_left_alone(whole: Whole) -> None:
     """Resuming after the second of four partitions runs the last two only."""
     ctx = whole.context(process=dead_process())
-    ctx.__dict__["store"] = Tripwire(ctx.store, 3, only="save_plan")
+    trip(ctx, 3, only="save_plan")
     with pytest.raises(Killed):
         run_baseline(ctx, BaselineRequest(partitions=4), resume="baseline")
     done = [one.run_id for one in whole.context().store.latest_runs(kind="baseline") if one.status == "committed"]
@@ -106,15 +106,15 @@ def test_partitions_that_are_done_are_left_alone(whole: Whole) -> None:
 
 
 def test_pages_of_dynamics_are_not_read_again(whole: Whole) -> None:
-    """A reading that was broken off goes on behind the last page staged."""
-    settings = whole.context()
-    settings.settings = settings.settings.model_copy(
-        update={"dynamics": settings.settings.dynamics.model_copy(update={"page_size": 10})}
+    """An interrupted reading resumes behind the last page staged."""
+    ctx = whole.context()
+    ctx.settings = ctx.settings.model_copy(
+        update={"dynamics": ctx.settings.dynamics.model_copy(update={"page_size": 10})}
     )
-    open_baseline(settings, "baseline", BaselineRequest())
-    settings.__dict__["store"] = Tripwire(settings.store, 5, only="save_document")
+    open_baseline(ctx, "baseline", BaselineRequest())
+    trip(ctx, 5, only="save_document")
     with pytest.raises(Killed):
-        read_dynamics(settings, "baseline")
+        read_dynamics(ctx, "baseline")
     whole.sandbox.reset_calls()
 
     read_dynamics(whole.context(), "baseline")
@@ -123,7 +123,7 @@ def test_pages_of_dynamics_are_not_read_again(whole: Whole) -> None:
     assert "$skiptoken" in dict(first.query)
 
 
-def test_quota_gone_half_way_stops_and_goes_on_the_next_day(make_whole: Callable[..., Whole]) -> None:
+def test_quota_gone_half_way_stops_and_resumes_the_next_day(make_whole: Callable[..., Whole]) -> None:
     """When the day's volume is used up, what is under way is finished and kept; the next day takes the rest."""
     whole = make_whole()
     whole.marketo.settings.bulk_daily_bytes = 9_000
@@ -147,7 +147,7 @@ def test_quota_gone_half_way_stops_and_goes_on_the_next_day(make_whole: Callable
     assert set(kept) <= {one["job"] for one in document["windows"]}
 
 
-def test_calls_gone_half_way_stop_and_go_on(whole: Whole) -> None:
+def test_calls_gone_half_way_stop_and_resume(whole: Whole) -> None:
     """The same with the day's number of calls."""
     whole.sandbox.faults.add("marketo", "607", skip=30)
 

@@ -1,4 +1,4 @@
-"""The command `baseline`: one JSON object, exit codes, and going on after it was broken off."""
+"""The command `baseline`: one JSON object, exit codes, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def command(
 def test_quota_ends_the_command_with_5_and_says_how_to_resume(
     whole: Whole, command: Callable[..., tuple[int, dict[str, Any]]]
 ) -> None:
-    """The JSON of a broken-off baseline carries the command that goes on with it; that one ends with 0."""
+    """The JSON of an interrupted baseline carries the command that resumes it; that one ends with 0."""
     whole.marketo.settings.bulk_daily_bytes = 1_000
 
     code, answer = command("--partitions", "2")

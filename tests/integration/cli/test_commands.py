@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from include.person_sync.cli import main
-from tests.integration.stages.conftest import pairing, sandbox  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def command(
-    pairing: Pairing,  # noqa: F811 - the fixture
+    pairing: Pairing,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., tuple[int, str]]:
@@ -43,7 +42,7 @@ def as_json(output: str) -> dict[str, Any]:
 
 
 def test_audit_ends_well_and_tells_shares_and_places(
-    pairing: Pairing,  # noqa: F811 - the fixture
+    pairing: Pairing,
     command: Callable[..., tuple[int, str]],
 ) -> None:
     """Differences are a result: the exit code is 0, the JSON has shares, counts and the places of the reports."""
@@ -74,7 +73,7 @@ def test_audit_refuses_wishes_that_contradict_each_other(command: Callable[..., 
 
 
 def test_history_tells_a_person_what_happened(
-    pairing: Pairing,  # noqa: F811 - the fixture
+    pairing: Pairing,
     command: Callable[..., tuple[int, str]],
 ) -> None:
     """Every decision with its three values, the winner, the status and the run, found by either id."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.cli.test_commands import as_json, command  # noqa: F401 - a fixture
-from tests.integration.stages.conftest import pairing, sandbox  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -73,8 +73,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 @pytest.fixture
 def ready(installation: Installation) -> Installation:
     """Return an installation on which setup has made what it makes, without the time that its checks take."""
-    context = installation.parts().context
-    assert context is not None
+    context = installation.parts().context()
     names, kind = context.settings.custom_fields, context.settings.activity_type
     ensure_fields(context.marketo, identity_fields(names), schema={}, create=True, made=[], same_type=True)
     ensure_activity_type(context.marketo, kind, create=True, made=[])

@@ -122,8 +122,7 @@ def test_optional_fields_are_made_on_request_only_and_once(ready: Installation) 
 
 def test_all_optional_fields_can_be_made_at_once(ready: Installation) -> None:
     """`all` makes the field of every map entry that has one."""
-    settings = ready.parts().settings
-    assert settings is not None
+    settings = ready.parts().settings()
     wanted = {one.marketo for one in settings.field_map.fields if one.provision is not None}
 
     report = ready.run(provision="all")
@@ -229,8 +228,7 @@ def test_alerts_are_information(ready: Installation) -> None:
 
 def test_whole_context_serves_as_well_and_its_clients_are_used(ready: Installation) -> None:
     """Given a context, setup works through its clients, so that their calls are counted there."""
-    context = ready.parts().context
-    assert context is not None
+    context = ready.parts().context()
 
     report = run_setup(context)
 

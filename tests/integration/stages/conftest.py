@@ -18,6 +18,7 @@ from include.person_sync.run.context import (
     marketo_limits,
 )
 from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.lazy import Lazy
 from include.person_sync.run.request import RunRequest
 from include.person_sync.setup import run_setup
 from include.sandbox import Sandbox
@@ -69,8 +70,9 @@ class Pairing:
         wait = ShortWait()
         waiting = {"sleep": wait.sleep, "clock": wait.clock}
         marketo, dynamics = marketo_limits(context.settings), dynamics_limits(context.settings)
-        context.__dict__["marketo"] = MarketoClient(context.marketo_connection, settings=marketo, **waiting)
-        context.__dict__["dynamics"] = DynamicsClient(context.dynamics_connection, settings=dynamics, **waiting)
+        at_marketo, at_dynamics = context.marketo_connection, context.dynamics_connection
+        context.marketo_client = Lazy(lambda: MarketoClient(at_marketo, settings=marketo, **waiting))
+        context.dynamics_client = Lazy(lambda: DynamicsClient(at_dynamics, settings=dynamics, **waiting))
         return context
 
     def setup(self, **options: Any) -> None:
@@ -91,9 +93,9 @@ class Pairing:
         try:
             yield context
         finally:
-            for name in ("store", "marketo", "dynamics"):
-                if name in context.__dict__:
-                    context.__dict__[name].close()
+            for opened in (context.open_store.made, context.marketo_client.made, context.dynamics_client.made):
+                if opened is not None:
+                    opened.close()
 
     def quiet(self, *, dynamics_calls: int = 3) -> None:
         """Require two cycles that write nothing, the second of them within the idle budget; echoes are only read."""

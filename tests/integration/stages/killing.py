@@ -6,9 +6,12 @@ import subprocess
 import sys
 import threading
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from include.person_sync.run.lazy import Lazy
 
 if TYPE_CHECKING:
+    from include.person_sync.run.context import SyncContext
     from include.person_sync.state import Store
 
 WRITES = (
@@ -77,6 +80,13 @@ class Tripwire:
     def _die(self, name: str) -> None:
         self._dead.set()
         raise Killed(name)
+
+
+def trip(context: SyncContext, number: int | None = None, *, after: bool = False, only: str = "") -> Tripwire:
+    """Put a tripwire into a context's way to the state database, and return it."""
+    wire = Tripwire(context.store, number, after=after, only=only)
+    context.open_store = Lazy(lambda: cast("Store", wire))
+    return wire
 
 
 @cache

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from include.errors import RetryableError
 from include.person_sync.run.cycle import run_cycle
+from include.person_sync.run.lazy import Lazy
 from include.person_sync.run.request import RunRequest
 from include.person_sync.stages.apply_dynamics import apply_dynamics
 from include.person_sync.stages.apply_marketo import apply_marketo
@@ -122,11 +124,9 @@ def test_a_commit_that_fails_loses_nothing(pairing: Pairing) -> None:
     group.live()
 
     with pairing.closing() as context:
-        store = context.store
-        context.__dict__["store"] = CommitFails(store)
+        failing = CommitFails(context.store)
         with pytest.raises(RetryableError):
-            run_cycle(context, RunRequest())
-        context.__dict__["store"] = store
+            run_cycle(replace(context, open_store=Lazy(lambda: failing)), RunRequest())
     pairing.cycle()
 
     assert group.picture() == EXPECTED

@@ -11,7 +11,7 @@ from include.person_sync.run.cycle import run_cycle
 from include.person_sync.run.request import RunRequest
 from include.sandbox import Sandbox
 from tests.integration.stages.conftest import Pairing
-from tests.integration.stages.killing import Killed, Tripwire, dead_process
+from tests.integration.stages.killing import Killed, dead_process, trip
 from tests.integration.stages.people import EXPECTED, Group
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pairing, d
 def killed_cycle(pairing: Pairing, number: int | None, *, after: bool = False) -> list[str]:
     """Run a cycle that dies at a write to the state database, and return the writes it came to."""
     context = pairing.context(process=dead_process())
-    wire = context.__dict__["store"] = Tripwire(context.store, number, after=after)
+    wire = trip(context, number, after=after)
     with contextlib.suppress(Killed):
         run_cycle(context, RunRequest())
     return wire.writes
@@ -91,7 +91,7 @@ def pair(pairing: Pairing, request: pytest.FixtureRequest) -> tuple[int, str]:
 def killed_at(pairing: Pairing, write: str, occurrence: int = 1, *, after: bool = False) -> None:
     """Run a cycle that dies at the n-th write of one kind."""
     context = pairing.context(process=dead_process())
-    context.__dict__["store"] = Tripwire(context.store, occurrence, after=after, only=write)
+    trip(context, occurrence, after=after, only=write)
     with pytest.raises(Killed):
         run_cycle(context, RunRequest())
 

@@ -24,7 +24,7 @@ from include.person_sync.run.cycle import run_cycle
 from include.person_sync.run.request import RunRequest
 from include.sandbox import Sandbox
 from tests.integration.stages.conftest import Pairing
-from tests.integration.stages.killing import Killed, Tripwire, dead_process
+from tests.integration.stages.killing import Killed, dead_process, trip
 
 FIELDS = {"title": "jobtitle", "city": "address1_city", "unsubscribed": "donotbulkemail"}
 TEXTS = st.sampled_from(["", "CEO", "CFO", "null", "Zoë's 🚀", " x "])
@@ -165,7 +165,7 @@ class Machine(RuleBasedStateMachine):
     def crash(self, number: int, after: bool) -> None:
         """Let a run die at one of its writes to the state database; faults may end it before."""
         context = self.pairing.context(process=dead_process())
-        context.__dict__["store"] = Tripwire(context.store, number, after=after)
+        trip(context, number, after=after)
         due, before = self.due(), self.seen(everybody=True)
         with contextlib.suppress(Killed, SyncError):
             run_cycle(context, RunRequest())

@@ -13,6 +13,8 @@ PROJECT = Path(__file__).resolve().parents[3]
 FOLDERS = ("dags", "plugins", "include", "tools")
 PLUGIN_PACKAGES = ("marketo", "dynamics", "person_sync_airflow", "person_sync_console")
 EVERYTHING = ("include", *PLUGIN_PACKAGES, "dags", "tools")
+FRONTS = ("cli", "console")
+PROGRAMS = ("baseline", "audit", "setup", "present")
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,31 @@ RULES = [
     Rule(
         "stages do not know who calls them",
         where=("include.person_sync.stages",),
-        forbidden=("include.person_sync.cli", "include.person_sync.console"),
-        way_out="return a value; the command line and the console present it",
-        example=("include.person_sync.stages.report", "include.person_sync.cli"),
+        forbidden=tuple(f"include.person_sync.{name}" for name in (*FRONTS, *PROGRAMS, "run.cycle", "run.create")),
+        way_out="return a value; whoever calls presents it, or calls the next stage",
+        example=("include.person_sync.stages.report", "include.person_sync.present.plan"),
+    ),
+    Rule(
+        "what reads the two systems knows no stage",
+        where=("include.person_sync.systems",),
+        forbidden=tuple(f"include.person_sync.{name}" for name in (*FRONTS, *PROGRAMS, "stages", "run.cycle")),
+        way_out="return frames; a stage decides what becomes of them",
+        example=("include.person_sync.systems.lookups", "include.person_sync.stages.reconcile"),
+    ),
+    Rule(
+        "a run's own parts know no stage",
+        where=("include.person_sync.run",),
+        spared=("include.person_sync.run.cycle", "include.person_sync.run.create"),
+        forbidden=tuple(f"include.person_sync.{name}" for name in (*FRONTS, *PROGRAMS, "stages", "systems")),
+        way_out="take the value as an argument; only run.cycle and run.create stand above the stages",
+        example=("include.person_sync.run.context", "include.person_sync.stages.open_run"),
+    ),
+    Rule(
+        "whole programs do not know who calls them",
+        where=(*(f"include.person_sync.{name}" for name in PROGRAMS), "include.person_sync.run"),
+        forbidden=tuple(f"include.person_sync.{name}" for name in FRONTS),
+        way_out="return a value; the command line and the console show it",
+        example=("include.person_sync.baseline.run", "include.person_sync.cli"),
     ),
     Rule(
         "the sandbox shares no code with what it tests",

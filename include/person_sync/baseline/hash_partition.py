@@ -1,5 +1,5 @@
 """
-Dealing out frames to partitions: buffered, then written as a part per partition, so that memory holds the buffer only.
+Hash partitioning: rows are buffered, then written as a part per partition, so that memory holds the buffer only.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 BUFFERED_ROWS = 50_000
 
 
-class Dealer:
-    """Deals rows of one kind out to numbered partitions; `parts` names the files of each once `finish` was called."""
+class Partitioner:
+    """Writes rows of one kind to numbered partitions; `parts` names the files of each once `finish` was called."""
 
     def __init__(self, folder: RunFolder, kind: str, count: int) -> None:
         self._folder = folder
@@ -33,8 +33,8 @@ class Dealer:
         self.parts: dict[int, list[str]] = defaultdict(list)
         self.rows: dict[int, int] = defaultdict(int)
 
-    def deal(self, frame: pd.DataFrame, numbers: np.ndarray) -> None:
-        """Give each row to the partition of its number."""
+    def add(self, frame: pd.DataFrame, numbers: np.ndarray) -> None:
+        """Put each row into the partition of its number."""
         if frame.empty:
             return
         self._buffer.append(frame)
@@ -58,9 +58,9 @@ class Dealer:
         self._flushes += 1
 
 
-def partition_numbers(emails: pd.Series, ids: pd.Series, count: int) -> np.ndarray:
+def hash_partition(emails: pd.Series, ids: pd.Series, count: int) -> np.ndarray:
     """
-    Return each one's partition: by e-mail address as it is compared, so that equal ones meet; without one, by id.
+    Return each row's partition: by e-mail address as it is compared, so that equal ones meet; without one, by id.
     """
     key = email_key(emails.mask(emails == UNREADABLE))
     key = key.mask(key == "").fillna("id " + ids.astype("str"))
