@@ -2,7 +2,7 @@
 The settings of the sync, typed and checked.
 
 They come from one YAML file. Sections that it leaves out have the values of the `person_sync.yaml` beside this module,
-which states every default.
+which states every default. The environment may set single ones: see `include.person_sync.config.overrides`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from include.errors import ConfigError
+from include.person_sync.config.overrides import keys_of, model_in, read_overrides
 from include.person_sync.config.yaml_file import read_yaml
 from include.person_sync.core import fields as core
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+    from include.person_sync.config.overrides import Overrides
     from include.person_sync.core.brakes import BrakeSettings
 
 __all__ = ["DEFAULT_PATH", "MatchingPolicy", "Settings", "load_settings"]
@@ -241,29 +243,46 @@ def load_settings(path: str | os.PathLike[str] | None = None, environ: Mapping[s
     """
     Return the settings in the file at `path`, else in the one `PERSON_SYNC_CONFIG` names, else the defaults.
 
-    Raises ConfigError naming the file, the place in it, what stands there and what may.
+    Variables `PERSON_SYNC__…` in `environ` win over the file. Raises ConfigError naming the file or the variable, the
+    place in it, what stands there and what may.
     """
     chosen = Path(path or environ.get(PATH_VARIABLE) or DEFAULT_PATH).expanduser()
     content = read_yaml(chosen)
+    overrides = read_overrides(Settings, environ)
+    defaults = read_yaml(DEFAULT_PATH) if overrides.values or "fields" not in content else {}
     if "fields" not in content:
-        content["fields"] = read_yaml(DEFAULT_PATH)["fields"]
+        content["fields"] = defaults["fields"]
+    content = overrides.laid_over(content, defaults)
     try:
         settings = Settings.model_validate(content)
         _ = settings.field_map
     except ValidationError as error:
-        raise ConfigError(_complaints(chosen, error), remedy=f"Compare with {DEFAULT_PATH}.") from None
+        raise ConfigError(_complaints(chosen, overrides, error), remedy=f"Compare with {DEFAULT_PATH}.") from None
     except ConfigError as error:
-        raise ConfigError(f"{chosen}: fields: {error.message}", remedy=error.remedy) from None
+        raise ConfigError(f"{_sources(chosen, overrides)}: fields: {error.message}", remedy=error.remedy) from None
     return settings
 
 
 _SHOWN = 10
 
 
-def _complaints(path: Path, error: ValidationError) -> str:
-    found = [_complaint(one) for one in error.errors(include_url=False)]
-    more = [f"and {len(found) - _SHOWN} more"] if len(found) > _SHOWN else []
-    return f"{path}: " + "; ".join([*found[:_SHOWN], *more]) + "."
+def _sources(path: Path, overrides: Overrides) -> str:
+    """Return what the field map was read from, for a mistake that lies between fields."""
+    return " with ".join([str(path), *(name for place, name in overrides.variables.items() if place[0] == "fields")])
+
+
+def _complaints(path: Path, overrides: Overrides, error: ValidationError) -> str:
+    """Return the mistakes found: those of the file, then those of the environment."""
+    of_file, of_environment = [], []
+    for found in error.errors(include_url=False):
+        variable = overrides.variable_of(found)
+        if variable is None:
+            of_file.append(_complaint(found))
+        else:
+            of_environment.append(f"{variable}: {_complaint(found)}")
+    told = of_environment + ([f"{path}: {of_file[0]}", *of_file[1:]] if of_file else [])
+    more = [f"and {len(told) - _SHOWN} more"] if len(told) > _SHOWN else []
+    return "; ".join([*told[:_SHOWN], *more]) + "."
 
 
 def _complaint(error: ErrorDetails) -> str:
@@ -281,6 +300,8 @@ def _complaint(error: ErrorDetails) -> str:
 
 def _shown(value: object) -> str:
     text = repr(value)
+    if "://" in text:  # the address of a service, put where its connection's id belongs, often is a key
+        return "a URL"
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
@@ -288,17 +309,6 @@ def _keys_at(place: tuple[int | str, ...]) -> list[str]:
     """Return the keys that the section at `place` may have."""
     section: type[BaseModel] = Settings
     for part in place:
-        inner = _keys(section).get(str(part))
-        section = _model_in(inner) or section  # a field's own name is no key of a section and leads nowhere
-    return list(_keys(section))
-
-
-def _keys(section: type[BaseModel]) -> dict[str, Any]:
-    return {one.alias or name: one.annotation for name, one in section.model_fields.items()}
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    for one in (annotation, *get_args(annotation)):
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            return one
-    return None
+        inner = keys_of(section).get(str(part))
+        section = model_in(inner) or section  # a field's own name is no key of a section and leads nowhere
+    return list(keys_of(section))
