@@ -89,7 +89,8 @@ golden: $(STAMP)  ## rewrite the plans of the scenarios; read the difference bef
 	$(PYTEST) tests/scenarios --golden $(ARGS)
 	git diff --stat -- tests/scenarios
 
-bench: $(STAMP)  ## measure the merge, the store, a busy cycle and the sandbox against their goals
+bench: $(STAMP)  ## measure start-up, the merge, the store, a busy cycle and the sandbox against their goals
+	$(RUN) -m tests.benchmarks.startup
 	$(PYTEST) tests/benchmarks -s --timeout 1800 $(ARGS)
 	$(RUN) -m tests.benchmarks.state
 	$(RUN) -m tests.benchmarks.cycle

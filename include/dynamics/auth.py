@@ -13,7 +13,6 @@ import msal
 from msal.authority import WELL_KNOWN_AUTHORITY_HOSTS
 
 from include.dynamics.address import parse_authority
-from include.dynamics.certificate import load_certificate
 from include.errors import ConfigError, ContractViolation, RetryableError, SyncError
 from include.http import redact
 from include.http.msal_session import MsalSession
@@ -152,6 +151,10 @@ class TokenKeeper:
 
     def _credential(self) -> Any:
         if self._connection.certificate_path:
+            from include.dynamics.certificate import (
+                load_certificate,
+            )  # loads cryptography, which a secret does not need
+
             return load_certificate(self._connection.certificate_path).as_credential()
         return self._connection.client_secret
 

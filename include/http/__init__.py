@@ -6,14 +6,23 @@ a `judge` that reads the vendor's own signals out of an answer, and gets a `Resp
 `include.errors`.
 """
 
-from include.http.encoding import encode_form, encode_params
-from include.http.failures import UnreachableHost
-from include.http.judgement import Action, Judge, Verdict, judge_status
-from include.http.messages import Credentials, Request, Response
-from include.http.rate_limit import RateLimit
-from include.http.redaction import excerpt, redact
-from include.http.retry import Patience, RetryPolicy
-from include.http.transport import Transport
+from typing import TYPE_CHECKING
+
+from include.late import late_names
+
+if TYPE_CHECKING:
+    from include.http.encoding import encode_form, encode_params
+    from include.http.failures import UnreachableHost
+    from include.http.judgement import Action, Judge, Verdict, judge_status
+    from include.http.messages import Credentials, Request, Response
+    from include.http.rate_limit import RateLimit
+    from include.http.redaction import excerpt, redact
+    from include.http.retry import Patience, RetryPolicy
+    from include.http.transport import Transport
+else:
+    __getattr__ = late_names(
+        __name__, "encoding", "redaction", "messages", "retry", "judgement", "rate_limit", "failures", "transport"
+    )
 
 __all__ = [
     "Action",

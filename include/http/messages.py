@@ -6,8 +6,6 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from requests.structures import CaseInsensitiveDict
-
 from include.errors import ContractViolation
 from include.http.encoding import encode_params
 from include.http.redaction import excerpt
@@ -57,6 +55,8 @@ class Response:
 
     def __post_init__(self) -> None:
         """Make the headers case-insensitive, however they came."""
+        from requests.structures import CaseInsensitiveDict  # whoever has an answer has loaded it
+
         object.__setattr__(self, "headers", CaseInsensitiveDict(self.headers))
 
     def text(self) -> str:

@@ -1,33 +1,42 @@
 """A client of the Marketo Engage REST API, as far as a person sync needs it."""
 
-from include.marketo.batches import LostBatch
-from include.marketo.bulk import BulkLeads
-from include.marketo.bulk_jobs import (
-    BulkFileGone,
-    BulkJob,
-    BulkQueueFull,
-    BulkSettings,
-    BulkStatus,
-    BulkUnavailable,
-    FieldsNotExported,
-    SpoiledDownload,
-)
-from include.marketo.client import MarketoClient
-from include.marketo.connection import MarketoConnection, MarketoLimits
-from include.marketo.dates import format_datetime, parse_datetime
-from include.marketo.envelope import CallRefused, FieldNotFound
-from include.marketo.values import (
-    Activity,
-    ActivityAttribute,
-    CustomActivityType,
-    FeedPage,
-    MarketoField,
-    NewCustomActivityType,
-    NewField,
-    RowError,
-    RowResult,
-    SchemaField,
-)
+from typing import TYPE_CHECKING
+
+from include.late import late_names
+
+if TYPE_CHECKING:
+    from include.marketo.batches import LostBatch
+    from include.marketo.bulk import BulkLeads
+    from include.marketo.bulk_jobs import (
+        BulkFileGone,
+        BulkJob,
+        BulkQueueFull,
+        BulkSettings,
+        BulkStatus,
+        BulkUnavailable,
+        FieldsNotExported,
+        SpoiledDownload,
+    )
+    from include.marketo.client import MarketoClient
+    from include.marketo.connection import MarketoConnection, MarketoLimits
+    from include.marketo.dates import format_datetime, parse_datetime
+    from include.marketo.envelope import CallRefused, FieldNotFound
+    from include.marketo.values import (
+        Activity,
+        ActivityAttribute,
+        CustomActivityType,
+        FeedPage,
+        MarketoField,
+        NewCustomActivityType,
+        NewField,
+        RowError,
+        RowResult,
+        SchemaField,
+    )
+else:
+    __getattr__ = late_names(
+        __name__, "values", "dates", "connection", "envelope", "bulk_jobs", "batches", "bulk", "client"
+    )
 
 __all__ = [
     "Activity",

@@ -3,7 +3,11 @@ The command line: every DAG's twin, without Airflow.
 
 Logs go to standard error; with `--json` standard output is one JSON object. Exit codes: 0 done, 1 unexpected, 3 stopped
 by a brake, 4 configuration, 5 quota, 6 another run holds the lease.
+
+What a command needs is loaded when it runs: help, a usage error and the shell's completion come at once.
 """
+
+# PYTHON_ARGCOMPLETE_OK: shells whose completion is switched on for all Python programs find it here
 
 from __future__ import annotations
 
@@ -19,7 +23,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from include.errors import ConfigError, SafetyStop, SyncError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+
+    from _typeshed import SupportsWrite
 
     from include.person_sync.run.context import SyncContext
 
@@ -30,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        options = build_parser().parse_args(given)
+        parser = build_parser()
+        if "_ARGCOMPLETE" in os.environ:
+            complete(parser)
+        options = parser.parse_args(given)
     except ConfigError as error:
         as_json = "--json" in given
         write(json.dumps(failure(error)) if as_json else f"{error}", failed=not as_json)
@@ -68,6 +77,41 @@ class Parser(argparse.ArgumentParser):
         """Raise ConfigError saying what is wrong and how the command is used."""
         usage = " ".join(self.format_usage().split())
         raise ConfigError(f"{self.prog}: {message}.", remedy=f"{usage[:1].upper()}{usage[1:]}")
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Write the help, with colours where a person reads it at a terminal."""
+        if file is None and sys.stdout.isatty():
+            from rich_argparse import RichHelpFormatter
+
+            self.formatter_class = RichHelpFormatter
+        super().print_help(file)
+
+
+def complete(parser: argparse.ArgumentParser) -> None:
+    """Answer a shell that asks for completions and end the process; no option names a file."""
+    import argcomplete
+    from argcomplete.completers import SuppressCompleter
+
+    argcomplete.autocomplete(parser, default_completer=SuppressCompleter())
+
+
+def completed_by(option: argparse.Action, choices: Callable[[], Iterable[str]]) -> None:
+    """Have an option's values completed by names that are only looked up when the shell asks."""
+    option.completer = lambda **_: choices()  # type: ignore[attr-defined]  # argcomplete looks for it there
+
+
+def brakes() -> Iterable[str]:
+    """Return the names of the brakes."""
+    from include.person_sync.core.brakes import BRAKES
+
+    return BRAKES
+
+
+def optional_fields() -> Iterable[str]:
+    """Return the mapped fields whose Marketo field setup may make, and the word for all of them."""
+    from include.person_sync.config.settings import load_settings
+
+    return ["all", *(field.name for field in load_settings().field_map.fields if field.provision is not None)]
 
 
 def write(text: str, *, failed: bool) -> None:
@@ -110,24 +154,29 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def add_command(commands: Any, shared: argparse.ArgumentParser, name: str, about: str) -> argparse.ArgumentParser:
+    """Add a command, told about in the list of all and in its own help, and return its parser."""
+    added: argparse.ArgumentParser = commands.add_parser(
+        name, parents=[shared], help=about, description=f"{about[:1].upper()}{about[1:]}."
+    )
+    return added
+
+
 def add_setup(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add `setup`."""
-    setup = commands.add_parser(
-        "setup", parents=[shared], help="provision the custom fields and check both systems; safe to repeat"
-    )
+    setup = add_command(commands, shared, "setup", "provision the custom fields and check both systems; safe to repeat")
     setup.add_argument("--check", action="store_true", help="check only, change nothing")
-    setup.add_argument(
+    provision = setup.add_argument(
         "--provision", action="append", default=[], metavar="FIELD|all",
         help="also create the Marketo custom field of this mapped field; repeatable. Such fields can never be deleted",
     )  # fmt: skip
+    completed_by(provision, optional_fields)
     setup.set_defaults(command=run_setup_command)
 
 
 def add_cycle(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add `cycle`."""
-    cycle = commands.add_parser(
-        "cycle", parents=[shared], help="run one cycle: extract both sides, reconcile, apply, commit"
-    )
+    cycle = add_command(commands, shared, "cycle", "run one cycle: extract both sides, reconcile, apply, commit")
     cycle.add_argument("--dry-run", action="store_true", help="show the whole plan and write nothing")
     cycle.add_argument(
         "--mode",
@@ -149,20 +198,21 @@ def add_cycle(commands: Any, shared: argparse.ArgumentParser) -> None:
     cycle.add_argument(
         "--dynamics-id", action="append", default=[], help="a contact or lead; repeatable; implies --mode people"
     )
-    cycle.add_argument(
+    override = cycle.add_argument(
         "--override",
         action="append",
         default=[],
         metavar="BRAKE",
         help="lift a brake for this run; repeatable; recorded",
     )
+    completed_by(override, brakes)
     cycle.set_defaults(command=run_cycle_command)
 
 
 def add_create(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add `create`."""
-    create = commands.add_parser(
-        "create", parents=[shared], help="create Marketo people in Dynamics now, unless they are there already"
+    create = add_command(
+        commands, shared, "create", "create Marketo people in Dynamics now, unless they are there already"
     )
     create.add_argument("--marketo-id", type=int, action="append", required=True, help="a Marketo person; repeatable")
     create.add_argument(
@@ -178,8 +228,8 @@ def add_create(commands: Any, shared: argparse.ArgumentParser) -> None:
 
 def add_baseline(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add `baseline`."""
-    baseline = commands.add_parser(
-        "baseline", parents=[shared], help="first load or new baseline: everybody on both sides, by partitions"
+    baseline = add_command(
+        commands, shared, "baseline", "first load or new baseline: everybody on both sides, by partitions"
     )
     baseline.add_argument(
         "--partitions", type=int, metavar="N", help="cut everybody into N partitions (default: by their number)"
@@ -189,33 +239,36 @@ def add_baseline(commands: Any, shared: argparse.ArgumentParser) -> None:
         "--since", type=moment, metavar="TIME", help="nobody in Marketo was created before (default: Marketo is asked)"
     )
     baseline.add_argument("--resume", metavar="ID", help="resume a baseline after an interruption")
-    baseline.add_argument(
+    override = baseline.add_argument(
         "--override", action="append", default=[], metavar="BRAKE", help="lift a brake; repeatable; recorded"
     )
+    completed_by(override, brakes)
     baseline.set_defaults(command=run_baseline_command)
 
 
 def add_audit(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add `audit`."""
-    audit = commands.add_parser(
+    audit = add_command(
+        commands,
+        shared,
         "audit",
-        parents=[shared],
-        help="compare everybody on both sides and write a report; ends with 0 also when there are differences",
+        "compare everybody on both sides and write a report; ends with 0 also when there are differences",
     )
     audit.add_argument("--repair", action="store_true", help="send what differs through the ordinary plan and brakes")
     audit.add_argument(
         "--sample", type=int, default=20, help="most ids the page shows per field and kind of finding (default: 20)"
     )
-    audit.add_argument(
+    override = audit.add_argument(
         "--override", action="append", default=[], metavar="BRAKE", help="lift a brake of the repair; recorded"
     )
+    completed_by(override, brakes)
     audit.set_defaults(command=run_audit_command)
 
 
 def add_history(commands: Any, shared: argparse.ArgumentParser) -> None:
     """Add `history`."""
-    history = commands.add_parser(
-        "history", parents=[shared], help="every field change of one person: base, both sides, rule, winner, answer"
+    history = add_command(
+        commands, shared, "history", "every field change of one person: base, both sides, rule, winner, answer"
     )
     history.add_argument("--marketo-id", type=int, help="the Marketo person")
     history.add_argument("--dynamics-id", help="the contact or lead")

@@ -11,7 +11,7 @@ from include.errors import ConfigError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["read_yaml"]
+__all__ = ["parse_yaml", "read_yaml"]
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the fast one is missing where libyaml is
 
@@ -51,10 +51,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
             remedy="Correct PERSON_SYNC_CONFIG, or unset it to use the defaults.",
         ) from error
     try:
-        value = yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ConfigError(f"The settings file {path} is not valid YAML: line {line}: {error.problem}.") from None
+        value = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"The settings file {path} is not valid YAML: {error}.") from None
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -62,3 +61,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
             f"The settings file {path} holds no sections.", remedy="Start from a copy of person_sync.yaml."
         )
     return value
+
+
+def parse_yaml(text: str) -> Any:
+    """Return the value written as YAML. Raises ValueError with line and reason."""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506  # a subclass of the safe loader
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ValueError(f"line {line}: {error.problem}") from None
+    except yaml.YAMLError:
+        raise ValueError("it holds characters YAML does not allow") from None

@@ -12,12 +12,16 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import pyarrow.parquet as pq
+from include.late import late_module
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    import pandas as pd
+    import pyarrow.parquet as pq
+else:  # a stage may well have no people to write or read
+    pd, pq = late_module("pandas"), late_module("pyarrow.parquet")
 
 
 @dataclass(frozen=True)

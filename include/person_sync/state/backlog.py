@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from sqlalchemy import Connection, delete, func, literal, select, true
 
-from include.person_sync.state.bulk import id_set, staged, upsert
+from include.person_sync.state.bulk import id_set, staged
+from include.person_sync.state.dialects import upsert
 from include.person_sync.state.tables import backlog
 
 if TYPE_CHECKING:

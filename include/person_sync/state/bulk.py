@@ -34,25 +34,22 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable, DropTable
+
+from include.person_sync.state.dialects import is_postgresql
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
-
-    from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
-    from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
 
 __all__ = [
     "NUL",
     "NUL_STAND_IN",
     "append",
     "id_set",
-    "is_postgresql",
     "learn_sizes",
     "read_frame",
     "staged",
-    "upsert",
     "with_nul",
 ]
 
@@ -69,11 +66,6 @@ _BLOCK_BYTES = 1 << 24
 
 _CSV = pyarrow.csv.WriteOptions(include_header=False, quoting_style="all_valid")
 """Every value quoted and NULL bare, which is exactly how PostgreSQL's CSV format tells an empty text from NULL."""
-
-
-def is_postgresql(connection: Connection) -> bool:
-    """Return True for PostgreSQL, False for SQLite."""
-    return connection.dialect.name == "postgresql"
 
 
 def append(connection: Connection, table: Table, frame: pd.DataFrame) -> None:
@@ -161,11 +153,6 @@ def learn_sizes(connection: Connection, table: Table, added: int) -> None:
     """
     if added >= MANY_ROWS and is_postgresql(connection):
         connection.execute(text(f"ANALYZE {table.name}"))
-
-
-def upsert(connection: Connection, table: Table) -> PostgresqlInsert | SqliteInsert:
-    """Return an insert statement that can say what happens on a conflict, for the database at hand."""
-    return postgresql.insert(table) if is_postgresql(connection) else sqlite.insert(table)
 
 
 def id_set(connection: Connection, ids: Collection[Any], *, text: bool = False) -> Select[Any]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from include.errors import LeaseHeld, SyncError
 from include.person_sync.state import backlog, dead_letters, links, plans
-from include.person_sync.state.bulk import upsert
+from include.person_sync.state.dialects import upsert
 from include.person_sync.state.records import RunStatus
 from include.person_sync.state.runs import load_run
 from include.person_sync.state.snapshots import move_base

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from sqlalchemy import Connection, Select, String, and_, literal_column, or_, select, text, update
 
-from include.person_sync.state.bulk import NUL, NUL_STAND_IN, id_set, read_frame, upsert
+from include.person_sync.state.bulk import NUL, NUL_STAND_IN, id_set, read_frame
+from include.person_sync.state.dialects import upsert
 from include.person_sync.state.links import reserve
-from include.person_sync.state.records import ActivityState, ChangeStatus, DeadLetterKind
+from include.person_sync.state.records import OPEN, RESOLVED, ActivityState, ChangeStatus, DeadLetterKind
 from include.person_sync.state.tables import dead_letter, plan_change, plan_value
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ __all__ = [
     "save",
     "set_activity_state",
 ]
-
-OPEN, RESOLVED = "open", "resolved"
 
 _DTYPES = {
     "dead_letter_id": "int64",

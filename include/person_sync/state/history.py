@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, and_, delete, func, or_, select
 
 from include.person_sync.state.bulk import read_frame
-from include.person_sync.state.dead_letters import RESOLVED
-from include.person_sync.state.records import ChangeStatus, LinkState, RunStatus
+from include.person_sync.state.records import RESOLVED, ChangeStatus, LinkState, RunStatus
 from include.person_sync.state.tables import (
     base_snapshot,
     dead_letter,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, and_, delete, or_, select, update
 
 from include.errors import LeaseHeld
-from include.person_sync.state.bulk import upsert
+from include.person_sync.state.dialects import upsert
 from include.person_sync.state.records import Lease
 from include.person_sync.state.tables import lease
 

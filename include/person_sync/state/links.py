@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from sqlalchemy import Connection, String, bindparam, func, literal, literal_column, select, true, update
 
-from include.person_sync.state.bulk import id_set, read_frame, staged, upsert
+from include.person_sync.state.bulk import id_set, read_frame, staged
+from include.person_sync.state.dialects import upsert
 from include.person_sync.state.records import LinkState
 from include.person_sync.state.tables import base_snapshot, counter, link, sync_run
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "OPEN",
+    "RESOLVED",
     "ActivityState",
     "ChangeStatus",
     "Commit",
@@ -25,6 +27,9 @@ __all__ = [
     "RunStatus",
     "StoredPlan",
 ]
+
+OPEN, RESOLVED = "open", "resolved"
+"""The states of a dead letter: it still waits for something, or needs nobody any more."""
 
 
 class RunStatus(StrEnum):

@@ -20,7 +20,8 @@ from sqlalchemy import Column, Connection, Text, cast, func, select, true
 from sqlalchemy.dialects.postgresql import JSONB
 
 from include.person_sync.core.values import MISSING, TEXT_DTYPE, uniform_frame
-from include.person_sync.state.bulk import NUL, NUL_STAND_IN, id_set, is_postgresql, staged, upsert, with_nul
+from include.person_sync.state.bulk import NUL, NUL_STAND_IN, id_set, staged, with_nul
+from include.person_sync.state.dialects import is_postgresql, upsert
 from include.person_sync.state.tables import base_snapshot
 
 if TYPE_CHECKING:

@@ -9,21 +9,11 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 
 from include.errors import SyncError
-from include.person_sync.state import (
-    backlog,
-    commits,
-    dead_letters,
-    engine,
-    history,
-    lease,
-    links,
-    plans,
-    runs,
-    snapshots,
-)
-from include.person_sync.state.bulk import upsert
+from include.late import late_module
+from include.person_sync.state import engine, lease, runs
+from include.person_sync.state.dialects import upsert
 from include.person_sync.state.migrate import migrate_to_head
-from include.person_sync.state.records import ActivityState, LinkState
+from include.person_sync.state.records import OPEN, ActivityState, LinkState
 from include.person_sync.state.tables import document
 
 if TYPE_CHECKING:
@@ -32,7 +22,13 @@ if TYPE_CHECKING:
     import pandas as pd
     from sqlalchemy import Connection, Engine
 
+    from include.person_sync.state import backlog, commits, dead_letters, history, links, plans, snapshots
     from include.person_sync.state.records import Commit, Lease, Run, StoredPlan
+else:  # these move frames and bring pandas along, which opening the store and looking at runs and leases does not need
+    backlog, commits, dead_letters, history, links, plans, snapshots = (
+        late_module(f"{__package__}.{name}")
+        for name in ("backlog", "commits", "dead_letters", "history", "links", "plans", "snapshots")
+    )
 
 __all__ = ["Store"]
 
@@ -356,7 +352,7 @@ class Store:
     def dead_letters(
         self,
         *,
-        state: str | None = dead_letters.OPEN,
+        state: str | None = OPEN,
         kind: str | None = None,
         activity_state: str | None = None,
         dead_letter_ids: Collection[int] | None = None,

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from include import errors
 from include.person_sync.cli import build_parser
+from include.person_sync.config.overrides import PREFIX
 from include.person_sync.config.settings import DEFAULT_PATH, Settings, load_settings
 from include.person_sync.core.brakes import API_BUDGET, BRAKES
 from include.person_sync.core.fields import Table
@@ -173,10 +174,19 @@ def test_paths_exist(document: Path) -> None:
 
 
 @every_document
+def test_variables_name_settings(document: Path) -> None:
+    """Every `PERSON_SYNC__…` that a document shows sets something, to a value that may stand there."""
+    text = document.read_text(encoding="utf-8")
+
+    for name, value in re.findall(PREFIX + r"(\w+)(?:=('[^']*'|[^\s`]+))?", text):
+        load_settings(environ={PREFIX + name: value.strip("'")})
+
+
+@every_document
 def test_names_come_from_the_sources(document: Path) -> None:
     """A name with an underscore in backquotes is a word of the sources: nothing is invented or left behind."""
     for span in spans(document.read_text(encoding="utf-8")):
-        if re.fullmatch(r"[A-Za-z]\w*_\w*", span) and span != "mkt_":
+        if re.fullmatch(r"[A-Za-z]\w*_\w*", span) and span != "mkt_" and not span.startswith(PREFIX):
             assert span in vocabulary(), f"{document.name}: {span}"
 
 
