@@ -10,6 +10,8 @@ from include.person_sync.stages.commit import Outcome, counts
 from include.person_sync.state import RunStatus, StoredPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pandas as pd
 
     from include.person_sync.run.context import SyncContext
@@ -68,7 +70,7 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
-def plan_table(plan: list[dict[str, Any]]) -> str:
+def plan_text(plan: Sequence[Mapping[str, Any]]) -> str:
     """Return the plan as lines of text for a person at a terminal."""
     lines = []
     for entry in plan:
@@ -78,14 +80,14 @@ def plan_table(plan: list[dict[str, Any]]) -> str:
     return "\n".join(lines) or "nothing to do"
 
 
-def field_line(name: str, cell: dict[str, Any]) -> str:
+def field_line(name: str, cell: Mapping[str, Any]) -> str:
     """Return one field of a change as a line: the three values, what is planned, and why."""
     values = ", ".join(f"{side} {shown(cell, side)}" for side in ("base", "marketo", "dynamics"))
     winner = f", {cell['winner']} wins" if cell.get("winner") else ""
     return f"    {name}: {values} → {shown(cell, 'planned')} ({cell['outcome']}{winner})"
 
 
-def shown(cell: dict[str, Any], name: str) -> str:
+def shown(cell: Mapping[str, Any], name: str) -> str:
     """Return a value as a person reads it: quoted, or named when there is none."""
     value = cell.get(name)
     if value is None:
