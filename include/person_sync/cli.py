@@ -307,6 +307,7 @@ def run_baseline_command(options: argparse.Namespace) -> tuple[dict[str, Any], A
     """Work through everybody."""
     from include.person_sync.baseline import BaselineRequest, run_baseline
     from include.person_sync.present.answers import run_answer
+    from include.person_sync.present.progress_bars import progress_bars
 
     request = BaselineRequest(
         partitions=options.partitions,
@@ -315,7 +316,8 @@ def run_baseline_command(options: argparse.Namespace) -> tuple[dict[str, Any], A
         overrides=tuple(options.override),
         origin=origin(),
     )
-    summary = run_baseline(context(), request, resume=options.resume)
+    with progress_bars() as tell:
+        summary = run_baseline(context(), request, resume=options.resume, tell=tell)
     return summary, run_answer(summary), EXIT_DONE
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 
 def number(value: int) -> str:
     """Return a number with thousands set apart."""
@@ -16,3 +18,14 @@ def percent(value: float) -> str:
 def moment(text: str) -> str:
     """Return an ISO time in UTC without fractions."""
     return text[:19].replace("T", " ") + " UTC"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in the two largest units that matter: `2 h 5 min`; rounded up to whole minutes."""
+    minutes = ceil(seconds / 60)
+    if minutes <= 1:
+        return "less than a minute"
+    days, hours, rest = minutes // 1440, minutes // 60 % 24, minutes % 60
+    parts = [(days, "d"), (hours, "h"), (rest, "min")]
+    first = next(place for place, (count, _) in enumerate(parts) if count)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count)

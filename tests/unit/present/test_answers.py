@@ -54,6 +54,8 @@ def test_what_draws_is_loaded_only_when_it_draws():
     """Neither tables nor pages cost a command anything that shows none."""
     program = (
         "import sys, include.person_sync.cli, include.person_sync.present.answers, include.person_sync.audit\n"
+        "from include.person_sync.present.progress_bars import progress_bars\n"
+        "with progress_bars() as tell: assert tell is None\n"
         "print(sorted({'rich', 'jinja2'} & set(sys.modules)))"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
