@@ -100,6 +100,7 @@ class TokenKeeper:
         self._transport = transport
         self._lock = threading.Lock()
         self._application: Any = None
+        self._told = ""
         _check_identity(connection)
 
     def authorization(self) -> str:
@@ -133,10 +134,17 @@ class TokenKeeper:
             raise self._explain_exception(error) from error
         token = answer.get("access_token") if answer else None
         if isinstance(token, str) and token:
+            self._tell(token)
             return f"Bearer {token}"
         # MSAL remembers a failed answer for a while; a new application object forgets it.
         self._application = None
         raise self._explain_refusal(answer or {})
+
+    def _tell(self, token: str) -> None:
+        """Tell the connection's owner of a token that he has not seen; MSAL hands the same one out for an hour."""
+        if token != self._told and self._connection.on_token is not None:
+            self._connection.on_token(token)
+        self._told = token
 
     def _build_application(self) -> Any:
         host = urlsplit(self._authority).hostname

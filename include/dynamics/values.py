@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Row = dict[str, Any]
 
@@ -21,6 +21,7 @@ class DynamicsConnection:
 
     `client_id` is the connection's login, `client_secret` its password. `certificate_path` names a PEM file with
     private key and certificate, used in place of the secret. `ca_bundle` adds a private certificate authority.
+    `on_token` is told every access token before its first use, so that whoever keeps a log can mask it.
     """
 
     host: str
@@ -30,6 +31,7 @@ class DynamicsConnection:
     authority: str = MICROSOFT_AUTHORITY
     ca_bundle: str | None = None
     certificate_path: str | None = None
+    on_token: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,10 @@ class TokenKeeper:
         document = self._request_token()
         life_s = as_int(document.get("expires_in"))
         life_s = _DEFAULT_LIFE_S if life_s is None else life_s
-        self._token = as_text(document["access_token"])
+        token = as_text(document["access_token"])
+        if token != self._token and self._connection.on_token is not None:
+            self._connection.on_token(token)
+        self._token = token
         self._expires_at = self._clock() + life_s
         # With less than a minute left the same token would come back each time: then it is used to its end.
         self._refresh_at = self._expires_at - (_RENEW_EARLY_S if life_s > _RENEW_EARLY_S else 0.0)

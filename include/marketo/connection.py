@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from include.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _MUNCHKIN_ID = re.compile(r"^\d{3}-[A-Za-z]{3}-\d{3}$")
 _EXPECTED = "Expected https://<Munchkin id>.mktorest.com, as shown under Admin > Web Services > REST API."
@@ -20,12 +24,15 @@ class MarketoConnection:
     `host` is taken as Marketo's own administration pages show it: with or without scheme, with or without the trailing
     `/rest` or `/identity`, or the bare Munchkin id; afterwards it reads `https://<name>[:port]`. Raises ConfigError,
     naming the connection field, for anything else and for missing credentials.
+
+    `on_token` is told every access token before its first use, so that whoever keeps a log can mask it.
     """
 
     host: str
     client_id: str
     client_secret: str = field(repr=False)
     ca_bundle: str | None = None
+    on_token: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Normalise what was pasted in."""

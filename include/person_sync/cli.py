@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsWrite
 
+    from include.person_sync.present.answers import Answer
     from include.person_sync.run.context import SyncContext
 
 EXIT_DONE, EXIT_UNEXPECTED, EXIT_CONFIGURATION, EXIT_QUOTA = 0, 1, 4, 5
@@ -49,18 +50,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(message)s",
     )
-    command: Callable[[argparse.Namespace], tuple[dict[str, Any], str, int]] = options.command
+    command: Callable[[argparse.Namespace], tuple[dict[str, Any], Answer, int]] = options.command
+    answer: Answer | str
     try:
-        result, text, code = command(options)
+        result, answer, code = command(options)
     except SyncError as error:
-        result, text, code = failure(error), f"{type(error).__name__}: {error}", error.exit_code
+        result, answer, code = failure(error), f"{type(error).__name__}: {error}", error.exit_code
     except KeyboardInterrupt:
         return 130
     except Exception as error:
         log_unexpected(error)
         result = {"status": "failed", "error": {"type": type(error).__name__, "message": "unexpected; see the log"}}
-        text, code = "unexpected error; see the log", EXIT_UNEXPECTED
-    write(json.dumps(result, default=str) if options.json else text, failed="error" in result and not options.json)
+        answer, code = "unexpected error; see the log", EXIT_UNEXPECTED
+    if options.json:
+        write(json.dumps(result, default=str), failed=False)
+    elif isinstance(answer, str):
+        write(answer, failed=True)
+    else:
+        answer.show()
     return code
 
 
@@ -293,8 +300,9 @@ def context() -> SyncContext:
     return context_from_environment(process=os.getpid())
 
 
-def run_setup_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+def run_setup_command(options: argparse.Namespace) -> tuple[dict[str, Any], Answer, int]:
     """Provision and check."""
+    from include.person_sync.present.answers import setup_answer
     from include.person_sync.setup import parts_from_environment, run_setup
 
     provision: Any = "all" if "all" in options.provision else options.provision
@@ -302,11 +310,12 @@ def run_setup_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
     report = run_setup(parts, provision=provision, check_only=options.check)
     failed = {check.name for check in report.failed}
     code = EXIT_QUOTA if failed == {"marketo_api_budget"} else EXIT_CONFIGURATION
-    return report.as_json(), report.as_text(), EXIT_DONE if report.ok else code
+    return report.as_json(), setup_answer(report), EXIT_DONE if report.ok else code
 
 
-def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], Answer, int]:
     """Run one cycle."""
+    from include.person_sync.present.answers import run_answer
     from include.person_sync.run.cycle import run_cycle
     from include.person_sync.run.request import Mode, RunRequest
 
@@ -328,11 +337,12 @@ def run_cycle_command(options: argparse.Namespace) -> tuple[dict[str, Any], str,
         origin=origin(),
     )
     summary = run_cycle(context(), request)
-    return summary, summary_text(summary), EXIT_DONE
+    return summary, run_answer(summary), EXIT_DONE
 
 
-def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], Answer, int]:
     """Create people in Dynamics now."""
+    from include.person_sync.present.answers import run_answer
     from include.person_sync.run.create import create_people
 
     summary = create_people(
@@ -343,13 +353,14 @@ def run_create_command(options: argparse.Namespace) -> tuple[dict[str, Any], str
         origin=origin(),
         wait_s=options.wait,
     )
-    people = [f"  {' '.join(str(part) for part in person.values())}" for person in summary["people"]]
-    return summary, "\n".join([summary_text(summary), *people]), EXIT_DONE
+    return summary, run_answer(summary), EXIT_DONE
 
 
-def run_baseline_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+def run_baseline_command(options: argparse.Namespace) -> tuple[dict[str, Any], Answer, int]:
     """Work through everybody."""
     from include.person_sync.baseline import BaselineRequest, run_baseline
+    from include.person_sync.present.answers import run_answer
+    from include.person_sync.present.progress_bars import progress_bars
 
     request = BaselineRequest(
         partitions=options.partitions,
@@ -358,32 +369,34 @@ def run_baseline_command(options: argparse.Namespace) -> tuple[dict[str, Any], s
         overrides=tuple(options.override),
         origin=origin(),
     )
-    summary = run_baseline(context(), request, resume=options.resume)
-    return summary, summary_text(summary), EXIT_DONE
+    with progress_bars() as tell:
+        summary = run_baseline(context(), request, resume=options.resume, tell=tell)
+    return summary, run_answer(summary), EXIT_DONE
 
 
-def run_audit_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+def run_audit_command(options: argparse.Namespace) -> tuple[dict[str, Any], Answer, int]:
     """Compare everybody, and repair when asked to."""
     from include.person_sync.audit import AuditRequest, run_audit
-    from include.person_sync.present.audit_text import audit_text
+    from include.person_sync.present.answers import audit_answer
 
     request = AuditRequest(
         repair=options.repair, sample=options.sample, overrides=tuple(options.override), origin=origin()
     )
     summary = run_audit(context(), request)
-    return summary, audit_text(summary), EXIT_DONE
+    return summary, audit_answer(summary), EXIT_DONE
 
 
-def run_history_command(options: argparse.Namespace) -> tuple[dict[str, Any], str, int]:
+def run_history_command(options: argparse.Namespace) -> tuple[dict[str, Any], Answer, int]:
     """Show what happened to one person."""
-    from include.person_sync.present.history import history_entries, history_text
+    from include.person_sync.present.answers import history_answer
+    from include.person_sync.present.history import history_entries
 
     if (options.marketo_id is None) == (options.dynamics_id is None):
         raise ConfigError("history needs one person.", remedy="give either --marketo-id or --dynamics-id.")
     dynamics_id = options.dynamics_id.lower() if options.dynamics_id else None
     frame = context().store.history(marketo_id=options.marketo_id, dynamics_id=dynamics_id)
     entries = history_entries(frame)
-    return {"history": entries}, history_text(entries), EXIT_DONE
+    return {"history": entries}, history_answer(entries), EXIT_DONE
 
 
 def origin() -> dict[str, str]:
@@ -396,15 +409,3 @@ def origin() -> dict[str, str]:
     except (KeyError, OSError):
         user = str(os.getuid())
     return {"by": user, "host": socket.gethostname(), "through": "command line"}
-
-
-def summary_text(summary: dict[str, Any]) -> str:
-    """Return a run's summary for a person at a terminal."""
-    from include.person_sync.present.plan import plan_table
-
-    lines = [f"{summary['run_id']}: {summary['status']}"]
-    lines += [plan_table(summary["plan"])] if "plan" in summary else []
-    for direction, counted in summary["counts"].items():
-        lines.append(f"  {direction}: " + ", ".join(f"{name} {count}" for name, count in counted.items()))
-    lines.append("  API calls: " + ", ".join(f"{system} {count}" for system, count in summary["api_calls"].items()))
-    return "\n".join(lines)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowNotFoundException
+from airflow.sdk.log import mask_secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -127,4 +128,5 @@ def _spec(conn_id: str) -> ConnectionSpec | None:
         extra=connection.extra_dejson,
         port=connection.port,
         schema=connection.schema or "",
+        on_token=mask_secret,
     )

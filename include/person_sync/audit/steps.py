@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError, QuotaExhausted
 from include.person_sync.audit.archive import expire_reports, report_folder
+from include.person_sync.audit.findings import MEANING
 from include.person_sync.audit.sweep import Sweep
 from include.person_sync.audit.tally import Tally
 from include.person_sync.present.audit_page import build_page
@@ -96,7 +97,7 @@ def publish(ctx: SyncContext, run_id: str, compared: str) -> dict[str, Any]:
     """
     folder = report_folder(ctx, run_id)
     manifest = folder.read_manifest(compared)
-    page = folder.write_text("report.html", build_page(run_id, manifest))
+    page = folder.write_text("report.html", build_page(run_id, manifest, MEANING))
     calls = manifest["api_calls"]
     ctx.store.finish_run(run_id, RunStatus.COMMITTED, counts=manifest["counts"], api_calls=calls)
     note_calls(ctx, calls["marketo"])

@@ -12,18 +12,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
+from include.person_sync.baseline.advance import Advance, AdvanceLog, reading_marketo, reading_table
 from include.person_sync.baseline.request import BaselineRequest
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
 
 KIND = "baseline"
-MARKETO, PARTITIONS = "marketo", "partitions"
+MARKETO, DYNAMICS, PARTITIONS = "marketo", "dynamics", "partitions"
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,16 @@ class Opened:
 
 
 class Progress:
-    """The documents of one baseline."""
+    """
+    The documents of one baseline.
 
-    def __init__(self, ctx: SyncContext, baseline_id: str) -> None:
+    Whoever stores how far a reading has come also tells it: to `tell`, or into the log.
+    """
+
+    def __init__(self, ctx: SyncContext, baseline_id: str, tell: Callable[[Advance], None] | None = None) -> None:
         self._store = ctx.store
+        self.now = ctx.now
+        self.tell = tell or AdvanceLog()
         self.baseline_id = baseline_id
         self.folder = RunFolder(ctx.staging, baseline_id)
 
@@ -54,6 +61,16 @@ class Progress:
     def save(self, value: dict[str, Any], part: str = "") -> None:
         """Store a part's document."""
         self._store.save_document(self._name(part), value)
+        advance = self._advance(value, part)
+        if advance is not None:
+            self.tell(advance)
+
+    def _advance(self, value: dict[str, Any], part: str) -> Advance | None:
+        """Return how far a part has come, None when it is none that goes on step by step."""
+        if part == MARKETO:
+            return reading_marketo(value, self.now())
+        system, _, table = part.partition(".")
+        return reading_table(table, value, self.now()) if system == DYNAMICS else None
 
     def _name(self, part: str) -> str:
         return f"{KIND}/{self.baseline_id}" + (f"/{part}" if part else "")

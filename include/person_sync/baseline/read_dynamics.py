@@ -12,12 +12,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from include.dynamics import FeedExpired
-from include.person_sync.baseline.progress import Progress, unchanged_schema
+from include.person_sync.baseline.progress import DYNAMICS, Progress, unchanged_schema
 from include.person_sync.core.schema import TABLES
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.rows import rows_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from include.person_sync.baseline.advance import Advance
     from include.person_sync.core.fields import Table
     from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
@@ -31,14 +34,16 @@ PAGES_PER_NAMES = 20
 
 def document_name(table: Table) -> str:
     """Return the part of the progress that a table's reading is stored under."""
-    return f"dynamics.{table.value}"
+    return f"{DYNAMICS}.{table.value}"
 
 
-def read_dynamics(ctx: SyncContext, baseline_id: str) -> None:
+def read_dynamics(ctx: SyncContext, baseline_id: str, *, tell: Callable[[Advance], None] | None = None) -> None:
     """
     Stage both tables. May be repeated; resumes behind the last page that was staged. Sends reads only.
+
+    `tell` takes how far it has come, page by page; by default the log does.
     """
-    progress = Progress(ctx, baseline_id)
+    progress = Progress(ctx, baseline_id, tell)
     schema = unchanged_schema(ctx, progress.opened())
     with progress.counting_calls(ctx, "dynamics"):
         for table in TABLES:
@@ -97,6 +102,7 @@ class TableReading:
         for page in pages:
             if page.rows:
                 self._document["parts"].append(self._stage(page.rows, f"{len(self._document['parts']):06d}"))
+                self._document["rows"] += len(page.rows)
             self._document["next_link"], self._document["delta_link"] = page.next_link, page.delta_link
             self._progress.save(self._document, self._name)
 
@@ -104,7 +110,6 @@ class TableReading:
         if len(self._document["parts"]) % PAGES_PER_NAMES == 0:
             self._names = LookupNames(self._ctx)
         frame = rows_frame(rows, self._schema, self._table, self._names)
-        self._document["rows"] += len(frame)
         return self._progress.folder.write_frame(f"dynamics-{self._table.value}-{name}", frame)
 
     def _read_late(self) -> list[str]:

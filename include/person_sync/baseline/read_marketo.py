@@ -11,8 +11,10 @@ from include.person_sync.baseline.id_reading import read_by_id
 from include.person_sync.baseline.progress import MARKETO, Progress, unchanged_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
+    from include.person_sync.baseline.advance import Advance
     from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
 
@@ -23,14 +25,17 @@ BULK, BY_ID = "bulk", "ids"
 __all__ = ["BULK", "BY_ID", "Waiting", "people_parts", "read_marketo"]
 
 
-def read_marketo(ctx: SyncContext, baseline_id: str) -> Waiting | None:
+def read_marketo(
+    ctx: SyncContext, baseline_id: str, *, tell: Callable[[Advance], None] | None = None
+) -> Waiting | None:
     """
     Stage people as far as possible now; return what is waited for, or None once everybody is staged.
 
     To be called again after a wait, as often as it takes; also after a kill. Sends reads only. Raises QuotaExhausted
-    when the day's calls or the day's volume are used up: what was read so far is kept.
+    when the day's calls or the day's volume are used up: what was read so far is kept. `tell` takes how far it has
+    come; by default the log does.
     """
-    progress = Progress(ctx, baseline_id)
+    progress = Progress(ctx, baseline_id, tell)
     opened = progress.opened()
     schema = unchanged_schema(ctx, opened)
     with progress.counting_calls(ctx, "marketo"):
@@ -59,14 +64,28 @@ def begin(ctx: SyncContext, progress: Progress, since: datetime | None) -> dict[
     """Choose the route, and store the beginning."""
     if ctx.settings.baseline.bulk == "off":
         return by_id(progress)
-    document = {"route": BULK, "done": False, "windows": plan_windows(ctx, since), "left_out": []}
+    document = {
+        "route": BULK,
+        "done": False,
+        "began_at": progress.now().isoformat(),
+        "windows": plan_windows(ctx, since),
+        "left_out": [],
+    }
     progress.save(document, MARKETO)
     return document
 
 
 def by_id(progress: Progress) -> dict[str, Any]:
     """Store the beginning of a reading by id."""
-    document: dict[str, Any] = {"route": BY_ID, "done": False, "next_id": 1, "highest": None, "empty": 0, "parts": []}
+    document: dict[str, Any] = {
+        "route": BY_ID,
+        "done": False,
+        "began_at": progress.now().isoformat(),
+        "next_id": 1,
+        "highest": None,
+        "empty": 0,
+        "parts": [],
+    }
     progress.save(document, MARKETO)
     return document
 

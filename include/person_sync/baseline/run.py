@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from include.errors import SyncError
+from include.person_sync.baseline.advance import AdvanceLog
 from include.person_sync.baseline.closing import close_baseline
 from include.person_sync.baseline.opening import open_baseline
 from include.person_sync.baseline.partitions import partition
@@ -19,6 +20,7 @@ from include.person_sync.run.cycle import new_run_id
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from include.person_sync.baseline.advance import Advance
     from include.person_sync.baseline.request import BaselineRequest
     from include.person_sync.run.context import SyncContext
 
@@ -34,23 +36,25 @@ def run_baseline(
     *,
     resume: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    tell: Callable[[Advance], None] | None = None,
 ) -> dict[str, Any]:
     """
     Run a baseline to its end and return its summary (run_id, status, read, counts, api_calls).
 
-    `resume` names an interrupted one, which resumes with its first request. Raises what
-    the steps raise; `details` of the error then name the baseline, to be resumed.
+    `resume` names an interrupted one, which resumes with its first request. `tell` takes how far each step has come; by
+    default the log does. Raises what the steps raise; `details` of the error then name the baseline, to be resumed.
     """
+    tell = tell or AdvanceLog()
     baseline_id = resume or new_run_id(ctx, KIND)
     log.info("baseline %s; to resume after an interruption: person-sync baseline --resume %s", baseline_id, baseline_id)
     try:
         open_baseline(ctx, baseline_id, request)
-        while waiting := read_marketo(ctx, baseline_id):
+        while waiting := read_marketo(ctx, baseline_id, tell=tell):
             log.info("waiting for %d extracts", len(waiting.jobs))
             sleep(waiting.poll_s)
-        read_dynamics(ctx, baseline_id)
+        read_dynamics(ctx, baseline_id, tell=tell)
         for number in partition(ctx, baseline_id):
-            sync_partition(ctx, baseline_id, number, wait_s=LEASE_WAIT_S)
+            sync_partition(ctx, baseline_id, number, wait_s=LEASE_WAIT_S, tell=tell)
             report_partition(ctx, baseline_id, number)
         return close_baseline(ctx, baseline_id)
     except SyncError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from include.person_sync.baseline.advance import working_through
 from include.person_sync.baseline.freshness import Staged, refreshed
 from include.person_sync.baseline.progress import KIND, PARTITIONS, Progress, run_id_of, unchanged_schema
 from include.person_sync.core.schema import TABLES
@@ -29,6 +30,9 @@ from include.person_sync.systems.people import people_frame, person_columns
 from include.person_sync.systems.rows import rows_frame
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from include.person_sync.baseline.advance import Advance
     from include.person_sync.baseline.progress import Opened
     from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
@@ -38,16 +42,24 @@ log = logging.getLogger(__name__)
 ENDED = {RunStatus.COMMITTED, RunStatus.DRY_RUN}
 
 
-def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: float = 0.0) -> dict[str, Any]:
+def sync_partition(
+    ctx: SyncContext,
+    baseline_id: str,
+    number: int,
+    *,
+    wait_s: float = 0.0,
+    tell: Callable[[Advance], None] | None = None,
+) -> dict[str, Any]:
     """
     Work through one partition and return its run's summary; one that is done already is left alone.
 
-    Waits up to `wait_s` seconds for another run to give the lease back.
+    Waits up to `wait_s` seconds for another run to give the lease back. `tell` takes how many partitions are done; by
+    default the log does.
 
     Plan, brakes, writes and commit are those of any run; the lease is held from before the plan to after the commit, so
     cycles take turns with partitions. May be repeated after a kill at any point. Raises what the stages raise.
     """
-    progress = Progress(ctx, baseline_id)
+    progress = Progress(ctx, baseline_id, tell)
     opened = progress.opened()
     run_id = run_id_of(baseline_id, number)
     known = ctx.store.run(run_id)
@@ -56,12 +68,23 @@ def sync_partition(ctx: SyncContext, baseline_id: str, number: int, *, wait_s: f
         return summary_of(ctx, run_id)
     own = ctx.counting_from_now()
     try:
-        return work_through(own, progress, opened, number, wait_s)
+        summary = work_through(own, progress, opened, number, wait_s)
     except BaseException as error:
         note_failure(own, run_id, error)
         raise
     finally:
         ctx.release_lease(run_id)
+    tell_partitions(ctx, progress)
+    return summary
+
+
+def tell_partitions(ctx: SyncContext, progress: Progress) -> None:
+    """Tell how many of the baseline's partitions are done."""
+    total = int((progress.load(PARTITIONS) or {"count": 0})["count"])
+    own = {run_id_of(progress.baseline_id, number) for number in range(total)}
+    # Other baselines may have left runs as well; the own ones are among the newest.
+    newest = ctx.store.latest_runs(2 * total + 10, kind=KIND)
+    progress.tell(working_through([run for run in newest if run.run_id in own and run.status in ENDED], total))
 
 
 def work_through(ctx: SyncContext, progress: Progress, opened: Opened, number: int, wait_s: float) -> dict[str, Any]:

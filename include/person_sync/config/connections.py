@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 from include.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from urllib.parse import SplitResult
 
 __all__ = ["STATE_ID", "ConnectionSpec", "load_connection", "parse_connection", "state_url", "url_of"]
@@ -33,7 +33,8 @@ class ConnectionSpec:
     """
     An Airflow connection as a value; absent parts are empty.
 
-    `host` keeps its `https://` when one was given. `password` and `extra` stay out of its repr.
+    `host` keeps its `https://` when one was given. `password` and `extra` stay out of its repr. `on_token`, where there
+    is one, is told every access token that is fetched with it.
     """
 
     conn_type: str
@@ -43,6 +44,7 @@ class ConnectionSpec:
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
     port: int | None = None
     schema: str = ""
+    on_token: Callable[[str], None] | None = field(default=None, repr=False, compare=False)
 
 
 def load_connection(conn_id: str, environ: Mapping[str, str] = os.environ) -> ConnectionSpec:
@@ -79,9 +81,15 @@ def _from_json(conn_id: str, text: str) -> ConnectionSpec:
         extra = _json_object(conn_id, extra, "its extra")
     if not isinstance(extra, dict):
         raise ConfigError(f"Connection {conn_id}: its extra is not a JSON object.", remedy="Write extra as {…}.")
-    parts = {name: _text(value.get(name)) for name in ("conn_type", "host", "login", "password", "schema")}
-    parts["conn_type"] = parts["conn_type"].replace("-", "_")
-    return ConnectionSpec(**parts, extra=extra, port=_port(conn_id, value.get("port")))
+    return ConnectionSpec(
+        conn_type=_text(value.get("conn_type")).replace("-", "_"),
+        host=_text(value.get("host")),
+        login=_text(value.get("login")),
+        password=_text(value.get("password")),
+        extra=extra,
+        port=_port(conn_id, value.get("port")),
+        schema=_text(value.get("schema")),
+    )
 
 
 def _text(value: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from include.person_sync.present.audit_page import number, percent
+from include.person_sync.present.figures import number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

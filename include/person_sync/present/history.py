@@ -57,11 +57,25 @@ def history_text(entries: Sequence[Mapping[str, Any]]) -> str:
 
 def change_line(entry: Mapping[str, Any]) -> str:
     """Return what was done, when, by which run, and what the vendor answered."""
-    at = (entry["at"] or "")[:19].replace("T", " ")
-    answer = " ".join(str(entry[name]) for name in ("code", "message") if entry[name])
-    request = f" (request {entry['request_id']})" if entry["request_id"] else ""
-    line = f"{at} UTC  {ARROWS.get(entry['direction'], entry['direction'])}  {entry['action']}: {entry['status']}"
-    return f"{line}{f' - {answer}' if answer else ''}{request}  run {entry['run_id']}"
+    answer = answer_of(entry)
+    direction = ARROWS.get(entry["direction"], entry["direction"])
+    line = f"{time_of(entry)} UTC  {direction}  {entry['action']}: {entry['status']}"
+    return f"{line}{f' - {answer}' if answer else ''}{request_of(entry)}  run {entry['run_id']}"
+
+
+def time_of(entry: Mapping[str, Any]) -> str:
+    """Return when a change was decided, without fractions."""
+    return (entry["at"] or "")[:19].replace("T", " ")
+
+
+def answer_of(entry: Mapping[str, Any]) -> str:
+    """Return the vendor's code and message; empty when there is neither."""
+    return " ".join(str(entry[name]) for name in ("code", "message") if entry[name])
+
+
+def request_of(entry: Mapping[str, Any]) -> str:
+    """Return the vendor's id of the request, ready to follow an answer; empty when there is none."""
+    return f" (request {entry['request_id']})" if entry["request_id"] else ""
 
 
 def with_marks(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -178,7 +178,11 @@ def marketo_connection(spec: ConnectionSpec) -> MarketoConnection:
     from include.marketo import MarketoConnection
 
     return MarketoConnection(
-        host=spec.host, client_id=spec.login, client_secret=spec.password, ca_bundle=spec.extra.get("ca_bundle") or None
+        host=spec.host,
+        client_id=spec.login,
+        client_secret=spec.password,
+        ca_bundle=spec.extra.get("ca_bundle") or None,
+        on_token=spec.on_token,
     )
 
 
@@ -201,6 +205,7 @@ def dynamics_connection(spec: ConnectionSpec) -> DynamicsConnection:
         authority=spec.extra.get("authority") or MICROSOFT_AUTHORITY,
         ca_bundle=spec.extra.get("ca_bundle") or None,
         certificate_path=spec.extra.get("certificate_path") or None,
+        on_token=spec.on_token,
     )
 
 

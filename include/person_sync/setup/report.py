@@ -109,7 +109,7 @@ class SetupReport:
 
     def as_text(self) -> str:
         """Return the report as a table for people: checks, what was made, fields, and a verdict at the end."""
-        return "\n".join([*self._check_lines(), *self._made_lines(), *self._field_lines(), "", self._verdict()])
+        return "\n".join([*self._check_lines(), *self._made_lines(), *self._field_lines(), "", self.verdict])
 
     def _check_lines(self) -> Iterator[str]:
         width = max((len(check.title) for check in self.checks), default=0)
@@ -137,7 +137,9 @@ class SetupReport:
                 yield from (f"  {out.name}: {out.reason}" for out in fields.dropped if out.remedy == remedy)
                 yield f"  -> {remedy}"
 
-    def _verdict(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """The outcome in a sentence."""
         if self.ok:
             return "Everything is in place."
         count = len(self.failed)

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
 
 from include.dynamics import DynamicsClient, DynamicsConnection, DynamicsSettings
 from include.dynamics.values import MICROSOFT_AUTHORITY
@@ -57,7 +58,11 @@ class DynamicsHook(BaseHook):
 
 
 def dynamics_connection(connection: Connection) -> DynamicsConnection:
-    """Return what the client needs of an Airflow connection. Raises ConfigError naming the setting that is missing."""
+    """
+    Return what the client needs of an Airflow connection; its secret and the tokens fetched with it are masked in logs.
+
+    Raises ConfigError naming the setting that is missing.
+    """
     extra = connection.extra_dejson
     certificate = extra.get("certificate_path") or None
     needed = {
@@ -73,6 +78,7 @@ def dynamics_connection(connection: Connection) -> DynamicsConnection:
             remedy="Set host to the environment URL, login to the application id, password to the client secret "
             "and the extra tenant_id to the directory id.",
         )
+    mask_secret(connection.password)
     return DynamicsConnection(
         host=str(connection.host),
         client_id=str(connection.login),
@@ -81,4 +87,5 @@ def dynamics_connection(connection: Connection) -> DynamicsConnection:
         authority=extra.get("authority") or MICROSOFT_AUTHORITY,
         ca_bundle=extra.get("ca_bundle") or None,
         certificate_path=certificate,
+        on_token=mask_secret,
     )

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import BaseHook
+from airflow.sdk.log import mask_secret
 
 from include.errors import SyncError
 from include.marketo import MarketoClient, MarketoConnection, MarketoLimits
@@ -55,10 +56,18 @@ class MarketoHook(BaseHook):
 
 
 def marketo_connection(connection: Connection) -> MarketoConnection:
-    """Return what the client needs of an Airflow connection. Raises ConfigError naming the field that is wrong."""
-    return MarketoConnection(
+    """
+    Return what the client needs of an Airflow connection; its secret and the tokens fetched with it are masked in logs.
+
+    Raises ConfigError naming the field that is wrong.
+    """
+    usable = MarketoConnection(
         host=connection.host or "",
         client_id=connection.login or "",
         client_secret=connection.password or "",
         ca_bundle=connection.extra_dejson.get("ca_bundle") or None,
+        on_token=mask_secret,
     )
+    # Airflow masks the password as it is stored; blanks pasted around it are gone from what is sent.
+    mask_secret(usable.client_secret)
+    return usable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -248,6 +249,30 @@ def test_brakes_spare_the_first_load_and_stop_a_later_one(make_whole: Callable[.
     assert stopped.value.details["resume"].startswith("person-sync baseline --resume baseline__")
     summary = whole.baseline(partitions=2, overrides=("changed_to_dynamics",))
     assert summary["counts"]["to_dynamics"]["updated"] > 0
+
+
+@pytest.mark.parametrize(("settings", "pieces"), [(SETTINGS, "extracts"), (BY_ID, "ids")])
+def test_log_tells_how_far_a_baseline_has_come(
+    make_whole: Callable[..., Whole], caplog: pytest.LogCaptureFixture, settings: str, pieces: str
+) -> None:
+    """Each step, and each partition in a process of its own, says its percentage; a step that is done says 100 %."""
+    whole = make_whole(24, settings=settings)
+    caplog.set_level(logging.INFO, logger="include.person_sync.baseline.advance")
+
+    numbers = read_everybody(whole, partitions=3, since=whole.sandbox.clock.now() - timedelta(days=90))
+    reading = [record.getMessage() for record in caplog.records]
+    finish(whole, numbers)
+
+    (marketo,) = {line for line in reading if line.startswith("reading Marketo") and "100 %" in line}
+    assert f" {pieces}, 100 %" in marketo
+    assert sum(line.startswith(("reading contacts", "reading leads")) and "100 %" in line for line in reading) == 2
+    lines = [record.getMessage() for record in caplog.records[len(reading) :]]
+    told = [line.removeprefix("working through partitions: ").split(",")[:2] for line in lines]
+    assert told == [
+        ["1 of 3 partitions", " 33 %"],
+        ["2 of 3 partitions", " 66 %"],
+        ["3 of 3 partitions", " 100 %"],
+    ]
 
 
 def test_dry_run_plans_everything_and_writes_nothing(whole: Whole) -> None:

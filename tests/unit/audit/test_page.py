@@ -5,8 +5,13 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from typing import Any
 
-from include.person_sync.present.audit_page import build_page, percent
+import pytest
+from jinja2 import UndefinedError
+
+from include.person_sync.audit.findings import MEANING
+from include.person_sync.present.audit_page import build_page
 from include.person_sync.present.audit_text import audit_text
+from include.person_sync.present.figures import percent
 
 EVIL = '<img src=x onerror="alert(1)">'
 VOID = {"meta", "br"}
@@ -78,7 +83,7 @@ class Balance(HTMLParser):
 def test_page_is_well_formed_and_shows_the_numbers():
     """Shares, totals, fields and ids can all be read."""
     reader = Balance()
-    reader.feed(build_page("audit__1", manifest()))
+    reader.feed(build_page("audit__1", manifest(), MEANING))
 
     text = " ".join(reader.text)
     assert reader.open == []
@@ -88,16 +93,22 @@ def test_page_is_well_formed_and_shows_the_numbers():
 
 
 def test_page_escapes_whatever_it_is_given():
-    """A note or run id that looks like markup is shown as it is written, and runs nothing."""
-    page = build_page(EVIL, manifest())
+    """A run id, system, field, note or meaning that looks like markup is shown as written, and runs nothing."""
+    hostile = manifest(
+        api_calls={EVIL: 1},
+        by_field=[{**manifest()["by_field"][0], "field": EVIL}],
+        files={EVIL: ["x"]},
+        started_at=EVIL,
+    )
+    page = build_page(EVIL, hostile, {**MEANING, EVIL: EVIL})
 
     assert "<img" not in page
-    assert "&lt;img" in page
+    assert page.count("&lt;img") >= 8
 
 
 def test_page_forbids_loading_anything():
     """A policy in the page keeps even a mistake from loading something; there is no script and no address."""
-    page = build_page("audit__1", manifest())
+    page = build_page("audit__1", manifest(), MEANING)
     reader = Balance()
     reader.feed(page)
 
@@ -107,9 +118,27 @@ def test_page_forbids_loading_anything():
     assert "//" not in page
 
 
+def test_page_tells_what_the_reader_needs_to_read_it_anywhere():
+    """The page follows light and dark mode and the width of a phone, and wide tables can be scrolled by keyboard."""
+    page = build_page("audit__1", manifest(), MEANING)
+
+    assert "color-scheme: light dark" in page
+    assert "prefers-color-scheme: dark" in page
+    assert "width=device-width" in page
+    assert page.count("<table>") == page.count('role="region" aria-label=') == page.count('tabindex="0"')
+
+
+def test_page_asks_for_every_number_it_shows():
+    """A number that is missing in the manifest is an error, never a silent gap on the page."""
+    broken = manifest(counts={**manifest()["counts"], "unexplained": {}, "shares": {"pairs_in_agreement": 1.0}})
+
+    with pytest.raises(UndefinedError, match="fields_in_agreement"):
+        build_page("audit__1", broken, MEANING)
+
+
 def test_page_of_a_clean_audit_says_so():
     """No finding, no difference: no empty tables."""
-    page = build_page("a", manifest(findings=[], sample={"differences": [], "findings": []}))
+    page = build_page("a", manifest(findings=[], sample={"differences": [], "findings": []}), MEANING)
 
     assert "every link has both halves" in page
     assert "A sample to look at" not in page

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from enum import Enum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,13 +91,14 @@ def script(*answers: Answer) -> Callable[[Received, int], Answer]:
 def serve(directory: Path, respond: Callable[[Received, int], Answer]) -> Iterator[ScriptedServer]:
     """Run the server on a free port of 127.0.0.1 for the duration of a `with` block."""
     script_server = ScriptedServer(respond)
-    certificate = make_certificate(directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    authority = trustme.CA()
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(directory / "ca.pem")
     httpd = _QuietServer(("127.0.0.1", 0), _handler(script_server))
     httpd.socket = context.wrap_socket(httpd.socket, server_side=True, do_handshake_on_connect=False)
     script_server.url = f"https://127.0.0.1:{httpd.server_port}"
-    script_server.ca_bundle = str(certificate)
+    script_server.ca_bundle = str(directory / "ca.pem")
     thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
@@ -148,28 +144,3 @@ def _handler(script_server: ScriptedServer) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815 -- names of the standard library
 
     return Handler
-
-
-def make_certificate(directory: Path) -> Path:
-    """Return a PEM file with a key and a self-signed certificate for 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "scripted server")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = directory / "server.pem"
-    key_bytes = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(key_bytes + certificate.public_bytes(serialization.Encoding.PEM))
-    return path

@@ -7,10 +7,11 @@ from pathlib import Path
 from time import sleep as wait_a_moment
 
 import pytest
+import trustme
 
 from include.errors import ConfigError, ContractViolation, LostAnswer, RetryableError
 from include.http import RateLimit, Request, Transport, UnreachableHost, Verdict
-from tests.unit.http.scripted_server import Answer, FakeTime, ScriptedServer, Wire, make_certificate, script, serve
+from tests.unit.http.scripted_server import Answer, FakeTime, ScriptedServer, Wire, script, serve
 
 
 def transport_to(server: ScriptedServer, time: FakeTime, **options) -> Transport:
@@ -299,9 +300,9 @@ def test_certificate_is_refused_when_no_bundle_vouches_for_it(tmp_path, time):
 
 def test_bundle_of_the_connection_counts_when_the_environment_names_another(tmp_path, time, monkeypatch):
     """REQUESTS_CA_BUNDLE does not override an explicit bundle."""
-    other = tmp_path / "other"
-    other.mkdir()
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(make_certificate(other)))
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(other)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(other))
     with serve(tmp_path, script(Answer())) as server:
         assert transport_to(server, time).send(Request("GET", server.url)).status == 200
 
@@ -315,14 +316,12 @@ def test_bundle_of_the_environment_counts_when_the_connection_names_none(tmp_pat
 
 def test_bundle_counts_anew_when_its_file_is_replaced(tmp_path, time):
     """A renewed private authority is trusted by the next session, and the old one no longer."""
-    other = tmp_path / "other"
-    other.mkdir()
     bundle = tmp_path / "bundle.pem"
     with serve(tmp_path, script(Answer())) as server:
         bundle.write_bytes(Path(server.ca_bundle).read_bytes())
         assert transport_to(server, time, ca_bundle=str(bundle)).send(Request("GET", server.url)).status == 200
 
-        bundle.write_bytes(make_certificate(other).read_bytes())
+        trustme.CA().cert_pem.write_to_path(bundle)
         with pytest.raises(ConfigError, match="ca_bundle"):
             transport_to(server, time, ca_bundle=str(bundle)).send(Request("GET", server.url))
 
