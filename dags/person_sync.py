@@ -25,9 +25,10 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, TriggerRule, chain
 
 from person_sync_airflow.alerts import FailureAlert
+from person_sync_airflow.operators.run import CloseRunOperator, OpenRunOperator
+from person_sync_airflow.operators.stage import SyncStageOperator
 from person_sync_airflow.retries import HonourRetryAfter
 from person_sync_airflow.settings import alert_settings
-from person_sync_airflow.stages import CloseRunOperator, OpenRunOperator, SyncStageOperator
 
 with DAG(
     dag_id="person_sync",

@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, Param, chain
 
 from person_sync_airflow.alerts import FailureAlert
-from person_sync_airflow.baseline import (
+from person_sync_airflow.operators.baseline import (
     BaselineStepOperator,
     OpenBaselineOperator,
     ReadMarketoOperator,

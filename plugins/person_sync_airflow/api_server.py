@@ -19,7 +19,7 @@ from airflow.utils.types import DagRunTriggeredByType
 from include.errors import RetryableError, SyncError
 from include.person_sync.console.app import create_app
 from include.person_sync.console.ports import Access, CreateRun, Row
-from person_sync_airflow.operator import state_database
+from person_sync_airflow.operators.base import state_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

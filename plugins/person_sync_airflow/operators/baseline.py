@@ -13,7 +13,7 @@ from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import task_group
 
 from include.errors import ConfigError, QuotaExhausted
-from person_sync_airflow.operator import SyncOperator, sync_run_id
+from person_sync_airflow.operators.base import SyncOperator, sync_run_id
 from person_sync_airflow.run_params import origin_of
 
 if TYPE_CHECKING:

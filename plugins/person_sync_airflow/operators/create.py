@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from person_sync_airflow.operator import SyncOperator, sync_run_id
+from person_sync_airflow.operators.base import SyncOperator, sync_run_id
 from person_sync_airflow.run_params import origin_of
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from person_sync_airflow.operator import SyncOperator, sync_run_id
-from person_sync_airflow.stages import noting_failure
+from person_sync_airflow.operators.base import SyncOperator, sync_run_id
+from person_sync_airflow.operators.stage import noting_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
