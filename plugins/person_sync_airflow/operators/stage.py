@@ -1,39 +1,25 @@
 """
-One operator for all stages of the sync: it builds the run's context from Airflow's connections and calls the
-stage.
+What the operators of a cycle's stages share: the run they belong to, and the numbers they show.
 
-Stages are named, not imported, so that parsing a DAG loads neither pandas nor a database driver.
+Stages are imported where a task runs, so that parsing a DAG loads neither pandas nor a database driver.
 """
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowSkipException
-
+from person_sync_airflow.counting import CountingOperator
 from person_sync_airflow.operators.base import SyncOperator, sync_run_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
     from airflow.sdk import Context
 
     from include.person_sync.run.context import SyncContext
 
-__all__ = ["SyncStageOperator", "noting_failure"]
-
-STAGES: Final = (
-    "extract_marketo",
-    "extract_dynamics",
-    "reconcile",
-    "guard",
-    "apply_dynamics",
-    "apply_marketo",
-    "commit",
-    "report",
-)
+__all__ = ["StageOperator", "noting_failure"]
 
 
 @contextmanager
@@ -54,30 +40,23 @@ def noting_failure(ctx: SyncContext, run_id: str, context: Context) -> Iterator[
         forget_cause(ctx, run_id)
 
 
-class SyncStageOperator(SyncOperator):
+class StageOperator(SyncOperator, CountingOperator):
     """
-    Carry out one stage of the run that OpenRunOperator opened in the same DAG run; safe to run again at any time.
+    Base of the operators that carry out one stage of the run that OpenRunOperator opened in the same DAG run.
 
-    :param stage: name of the stage, one of STAGES
-    :param references: what earlier stages returned, in the stage's order (templated)
+    A stage is safe to run again at any time. Its counts show on the task's page, and stay as the XCom `counted` when
+    Airflow has dropped the page's templated fields (it keeps those of the last 30 runs).
     """
 
-    template_fields: Sequence[str] = ("references",)
-    ui_color = "#e6f4ea"
-
-    def __init__(self, *, stage: str, references: Sequence[Any] = (), **kwargs: Any) -> None:
-        if stage not in STAGES:
-            raise ValueError(f"stage {stage!r} is unknown; valid: {', '.join(STAGES)}")
-        super().__init__(**kwargs)
-        self.stage = stage
-        self.references = references
-
-    def execute(self, context: Context) -> Any:
-        """Call the stage and return what it returns: a reference, counts, or nothing."""
-        function = getattr(import_module(f"include.person_sync.stages.{self.stage}"), self.stage)
+    @contextmanager
+    def stage_of(self, context: Context) -> Iterator[tuple[SyncContext, str]]:
+        """Give the run's context and id to the stage; notes why it failed, if it does."""
         ctx, run_id = self.sync_context(), sync_run_id(context)
         with noting_failure(ctx, run_id, context):
-            result = function(ctx, run_id, *self.references)
-        if self.stage == "guard" and result is False:
-            raise AirflowSkipException("dry run: the plan is made and nothing is written")
-        return result
+            yield ctx, run_id
+
+    def show(self, context: Context, counted: Mapping[str, Any]) -> None:
+        """Show the numbers on the task's page and in its log."""
+        self.counted = counted
+        self.log.info("counted: %s", counted)
+        context["ti"].xcom_push(key="counted", value=dict(counted))
