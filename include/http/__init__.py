@@ -12,17 +12,17 @@ from include.http.judgement import Action, Judge, Verdict, judge_status
 from include.http.messages import Credentials, Request, Response
 from include.http.rate_limit import RateLimit
 from include.http.redaction import excerpt, redact
-from include.http.retry import Patience, RetryPolicy
+from include.http.retry import RetryBudget, RetryPolicy
 from include.http.transport import Transport
 
 __all__ = [
     "Action",
     "Credentials",
     "Judge",
-    "Patience",
     "RateLimit",
     "Request",
     "Response",
+    "RetryBudget",
     "RetryPolicy",
     "Transport",
     "UnreachableHost",

@@ -59,9 +59,9 @@ def run_request(context: Mapping[str, Any], params: RunParams) -> RunRequest:
         dry_run=_flag("dry_run", params.plan_only),
         start=start,
         end=end,
-        marketo_ids=tuple(_number("marketo_ids", one) for one in _items("marketo_ids", params.marketo_ids)),
-        dynamics_ids=tuple(str(one).lower() for one in _items("dynamics_ids", params.dynamics_ids)),
-        overrides=tuple(str(one) for one in _items("override", params.override)),
+        marketo_ids=tuple(_number("marketo_ids", number) for number in _items("marketo_ids", params.marketo_ids)),
+        dynamics_ids=tuple(str(row_id).lower() for row_id in _items("dynamics_ids", params.dynamics_ids)),
+        overrides=tuple(str(brake) for brake in _items("override", params.override)),
         origin=origin_of(context),
     )
 

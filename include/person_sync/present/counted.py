@@ -120,7 +120,7 @@ def count_commit(ctx: SyncContext, run_id: str) -> Counts:
 
 def count_summary(summary: Mapping[str, Any]) -> Counts:
     """Return the numbers of a run's summary: counts per direction, calls per system, and how many records wait."""
-    waiting = {source: one["waiting"] for source, one in summary.get("backlog", {}).items() if "waiting" in one}
+    waiting = {source: waits["waiting"] for source, waits in summary.get("backlog", {}).items()}
     return {**summary["counts"], "api_calls": summary["api_calls"], **({"waiting": waiting} if waiting else {})}
 
 

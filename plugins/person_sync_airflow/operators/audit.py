@@ -153,4 +153,4 @@ class RepairOperator(SyncOperator):
         from include.person_sync.audit import repair
 
         runs = repair(self.sync_context(process=getpid()), sync_run_id(context), self.compared)
-        return [{name: one[name] for name in ("run_id", "status", "counts")} for one in runs]
+        return [{name: run[name] for name in ("run_id", "status", "counts")} for run in runs]
