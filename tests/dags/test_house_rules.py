@@ -131,6 +131,9 @@ def test_tasks_of_the_cycle_are_named_for_their_job(bag: DagBag):
         "report": "ReportOperator",
         "close_run": "CloseRunOperator",
     }
+    assert {tasks[name].operator_name for name in ("extract_marketo", "reconcile", "apply_dynamics")} == {
+        "Extract from Marketo", "Diff and resolve", "Load into Dynamics",
+    }  # fmt: skip
     assert tasks["extract_marketo"].ui_color == tasks["apply_marketo"].ui_color == MarketoOperator.ui_color
     assert tasks["extract_dynamics"].ui_color == tasks["apply_dynamics"].ui_color == DynamicsOperator.ui_color
     assert len({MarketoOperator.ui_color, DynamicsOperator.ui_color, tasks["guard"].ui_color}) == 3

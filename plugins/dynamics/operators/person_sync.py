@@ -20,18 +20,19 @@ class ExtractFromDynamicsOperator(DynamicsOperator, StageOperator):
     Returns the reference of the manifest of those files; people never pass through XCom.
     """
 
+    custom_operator_name = "Extract from Dynamics"
     task_doc = """
     Follows change tracking of contact, lead and the tables behind mapped lookups (account, user) from the delta links
     of the last committed run, and stages each row as it is **now**. In mode `window` or `people`: the window, or the
     ids asked for.
 
-    **Writes** Parquet files below `PERSON_SYNC_STAGING`, nothing in Dynamics. **Returns** their manifest's reference.
-
-    **Counted** per table: `rows` read, `deleted`, `waiting` for a later run, how the `feed` was taken up; `api_calls`.
-
-    **When it fails**: it is tried again by itself while Dynamics is away or asks to wait. `ConfigError`: the error says
-    which credential, permission or table setting. An expired delta link is no failure: the table is read in full. Clear
-    it at any time: watermarks move in *commit* only, so nothing is lost.
+    - **Writes** Parquet files below `PERSON_SYNC_STAGING`, nothing in Dynamics.
+    - **Returns** their manifest's reference.
+    - **Counted** per table: `rows` read, `deleted`, `waiting` for a later run, how the `feed` was taken up;
+      `api_calls`.
+    - **When it fails**: it is tried again by itself while Dynamics is away or asks to wait. `ConfigError`: the error
+      says which credential, permission or table setting. An expired delta link is no failure: the table is read in
+      full. Clear it at any time: watermarks move in *commit* only, so nothing is lost.
     """
 
     def execute(self, context: Context) -> str:
@@ -48,19 +49,19 @@ class ExtractFromDynamicsOperator(DynamicsOperator, StageOperator):
 class LoadIntoDynamicsOperator(DynamicsOperator, StageOperator):
     """Write the plan's changes to contacts and leads, batch by batch, and note what became of each."""
 
+    custom_operator_name = "Load into Dynamics"
     task_doc = """
     Writes the part of the plan that goes to Dynamics. An update names the version of the row it is based on; where
     somebody was faster the row is read and merged again, up to three times. Comes before Marketo, so that ids of new
     rows, and what Dynamics filled in by itself, reach Marketo in the same run.
 
-    **Reads** the plan in the state database. **Writes** contacts and leads, and after each batch the outcome of each
-    change into the plan.
-
-    **Counted**: action → outcome → people. `applied` is done, `refused` becomes a dead letter and an entry in the
-    person's activity log, `stale` and `unknown` are left to the next run, `planned` was not reached.
-
-    **When it fails**: it is tried again while Dynamics is away. Clear it at any time: what has an outcome is left
-    alone, and a create that is repeated finds its first row. If nobody does, the next run takes over what was written.
+    - **Reads** the plan in the state database.
+    - **Writes** contacts and leads, and after each batch the outcome of each change into the plan.
+    - **Counted**: action → outcome → people. `applied` is done, `refused` becomes a dead letter and an entry in the
+      person's activity log, `stale` and `unknown` are left to the next run, `planned` was not reached.
+    - **When it fails**: it is tried again while Dynamics is away. Clear it at any time: what has an outcome is left
+      alone, and a create that is repeated finds its first row. If nobody does, the next run takes over what was
+      written.
     """
 
     def execute(self, context: Context) -> None:

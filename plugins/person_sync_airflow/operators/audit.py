@@ -34,9 +34,8 @@ class OpenAuditOperator(SyncOperator):
     task_doc = """
     Registers the audit and checks that today's Marketo calls suffice to read everybody.
 
-    **Writes** the run into the state database.
-
-    **When it fails** with `QuotaExhausted`: the error says until when; the next night's audit does the work.
+    - **Writes** the run into the state database.
+    - **When it fails** with `QuotaExhausted`: the error says until when; the next night's audit does the work.
     """
 
     def __init__(
@@ -73,10 +72,9 @@ class CompareSidesOperator(SyncOperator):
     task_doc = """
     Reads all contacts, leads and linked people, compares every mapped field, and looks a second time at what differs.
 
-    **Writes** Parquet files below `PERSON_SYNC_STAGING`, nothing in either system. **Returns** their manifest's
-    reference.
-
-    **When it fails**: clear it; it reads anew.
+    - **Writes** Parquet files below `PERSON_SYNC_STAGING`, nothing in either system.
+    - **Returns** their manifest's reference.
+    - **When it fails**: clear it; it reads anew.
     """
 
     def execute(self, context: Context) -> str:
@@ -99,9 +97,8 @@ class PublishAuditOperator(SyncOperator):
     task_doc = """
     Makes the audit's page of what was compared, and stores its counts with the run. The log names the place.
 
-    **Writes** the report below `PERSON_SYNC_STAGING`, or where `audit.reports` says.
-
-    **When it fails** the place for reports can't be written to; mend that and clear it.
+    - **Writes** the report below `PERSON_SYNC_STAGING`, or where `audit.reports` says.
+    - **When it fails** the place for reports can't be written to; mend that and clear it.
     """
 
     def __init__(self, *, compared: Any, **kwargs: Any) -> None:
@@ -133,10 +130,10 @@ class RepairOperator(SyncOperator):
     Sends what differs through the ordinary plan, brakes and writes, as runs of their own. Skipped unless `repair` was
     set.
 
-    **Writes** both systems. **Returns** the runs it took and how each ended.
-
-    **When it fails** with `SafetyStop`: look at the audit's page; if the repair is right, trigger the DAG with `repair`
-    and the brake's name under `override`. Clear it at any time: what agrees by now is left alone.
+    - **Writes** both systems.
+    - **Returns** the runs it took and how each ended.
+    - **When it fails** with `SafetyStop`: look at the audit's page; if the repair is right, trigger the DAG with
+      `repair` and the brake's name under `override`. Clear it at any time: what agrees by now is left alone.
     """
 
     def __init__(self, *, compared: Any, repair: bool | str = False, **kwargs: Any) -> None:

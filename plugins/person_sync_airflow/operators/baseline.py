@@ -50,9 +50,8 @@ class OpenBaselineOperator(SyncOperator):
     task_doc = """
     Notes where Marketo's feeds stand before anybody is read, so that cycles later go on from there.
 
-    **Writes** the baseline into the state database.
-
-    **When it fails**: the error names the setting or param that is wrong; nothing was read yet.
+    - **Writes** the baseline into the state database.
+    - **When it fails**: the error names the setting or param that is wrong; nothing was read yet.
     """
 
     def __init__(
@@ -105,9 +104,8 @@ class ReadMarketoOperator(SyncOperator):
     Reads everybody in Marketo by bulk extracts of 31 days each, waiting for them without holding a worker; by id where
     there is no bulk extract. Waits by itself when the day's 500 MB or calls are used up.
 
-    **Writes** staged files, nothing in Marketo.
-
-    **When it fails**: clear it; what was extracted is kept, and extracts that still run are found again.
+    - **Writes** staged files, nothing in Marketo.
+    - **When it fails**: clear it; what was extracted is kept, and extracts that still run are found again.
     """
 
     def __init__(self, *, timeout: timedelta = timedelta(hours=12), **kwargs: Any) -> None:
@@ -146,9 +144,8 @@ class ReadDynamicsOperator(SyncOperator):
     task_doc = """
     Pages through all contacts and leads, and keeps the delta links from which cycles go on later.
 
-    **Writes** staged files, nothing in Dynamics.
-
-    **When it fails**: clear it; pages that were read are kept.
+    - **Writes** staged files, nothing in Dynamics.
+    - **When it fails**: clear it; pages that were read are kept.
     """
 
     def execute(self, context: Context) -> None:
@@ -164,9 +161,9 @@ class PartitionPeopleOperator(SyncOperator):
     task_doc = """
     Cuts everybody who was read into partitions; a pair, and whoever shares an e-mail address, meet in one.
 
-    **Writes** staged files. **Returns** the numbers of the partitions: each becomes a chain of tasks.
-
-    **When it fails**: clear it; partitions that are written stay as they are.
+    - **Writes** staged files.
+    - **Returns** the numbers of the partitions: each becomes a chain of tasks.
+    - **When it fails**: clear it; partitions that are written stay as they are.
     """
 
     def execute(self, context: Context) -> Any:
@@ -182,9 +179,9 @@ class CloseBaselineOperator(SyncOperator):
     task_doc = """
     Stores the watermarks from before the reading, unless a cycle has moved them since, and removes the staged people.
 
-    **Writes** the state database. **Returns** what the partitions counted together.
-
-    **When it fails** a partition may not be done yet: clear that first, then this.
+    - **Writes** the state database.
+    - **Returns** what the partitions counted together.
+    - **When it fails** a partition may not be done yet: clear that first, then this.
     """
 
     def execute(self, context: Context) -> Any:
@@ -208,11 +205,11 @@ class SyncPartitionOperator(SyncOperator):
     Works through one partition as a run of its own: plan, brakes, writes, commit. The task *report* tells of its
     refusals.
 
-    **Reads** the partition's staged people, links and base. **Writes** both systems and the state database.
-
-    **When it fails**: `LeaseHeld`: a cycle is at work, it is tried again. `SafetyStop`: look at the plan; if it is
-    right, start the baseline again with the brake's name under `override`. Clear it at any time: what has an outcome is
-    left alone.
+    - **Reads** the partition's staged people, links and base.
+    - **Writes** both systems and the state database.
+    - **When it fails**: `LeaseHeld`: a cycle is at work, it is tried again. `SafetyStop`: look at the plan; if it is
+      right, start the baseline again with the brake's name under `override`. Clear it at any time: what has an outcome
+      is left alone.
     """
 
     def __init__(self, *, number: Any, report: bool = False, lease_wait_s: float = 900, **kwargs: Any) -> None:

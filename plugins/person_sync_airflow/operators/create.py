@@ -37,11 +37,12 @@ class SyncPersonOperator(SyncOperator, CountingOperator):
     task_doc = """
     Runs all stages for one Marketo person in one task: somebody waits for the row.
 
-    **Reads** the person, rows with the same e-mail address. **Writes** the row, its id into the person, the state
-    database. **Returns** the run's summary; the outcome is under `people`.
-
-    **When it fails**: it is tried again while another run holds the lease or a system is away. `ConfigError`: the error
-    says what to do. Clear it at any time: the row's id follows from the person's, so there is never a second row.
+    - **Reads** the person, rows with the same e-mail address.
+    - **Writes** the row, its id into the person, the state database.
+    - **Returns** the run's summary; the outcome is under `people`.
+    - **When it fails**: it is tried again while another run holds the lease or a system is away. `ConfigError`: the
+      error says what to do. Clear it at any time: the row's id follows from the person's, so there is never a second
+      row.
     """
 
     def __init__(

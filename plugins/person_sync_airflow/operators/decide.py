@@ -26,18 +26,17 @@ class DiffAndResolveOperator(StageOperator):
     :param dynamics: what ExtractFromDynamicsOperator returned (templated)
     """
 
+    custom_operator_name = "Diff and resolve"
     task_doc = """
     Pairs people with rows, compares Marketo, Dynamics and the base (what both last agreed on) field by field, and
     decides. Where both sides edited a field the field's rule says who wins.
 
-    **Reads** both extracts, links and base; and from either system the counterparts that the feeds did not name.
-    **Writes** the plan: into the state database, and in a dry run into files only. Neither system is written to.
-
-    **Counted**: people per direction and action; `fields` per decision (`collision`: both sides edited it); `problems`
-    are values that the other side can't hold, `held` are people a person has to decide about.
-
-    **When it fails**: clear it; it plans anew, after taking over what an earlier try is known to have written.
-    `person-sync history` tells what was decided about one person, and why.
+    - **Reads** both extracts, links and base; and from either system the counterparts that the feeds did not name.
+    - **Writes** the plan: into the state database, and in a dry run into files only. Neither system is written to.
+    - **Counted**: people per direction and action; `fields` per decision (`collision`: both sides edited it);
+      `problems` are values that the other side can't hold, `held` are people a person has to decide about.
+    - **When it fails**: clear it; it plans anew, after taking over what an earlier try is known to have written.
+      `person-sync history` tells what was decided about one person, and why.
     """
     template_fields: Sequence[str] = ("marketo", "dynamics", "counted")
 
@@ -66,17 +65,18 @@ class GuardOperator(StageOperator):
     :param plan: what DiffAndResolveOperator returned (templated)
     """
 
+    custom_operator_name = "Guard"
     task_doc = """
     Looks at the plan as a whole before the first write: too many people changed, created, emptied or deleted, a side
     that shrank, a changed field map, too few API calls left for it.
 
-    **Reads** the plan. **Writes** nothing but, on the run, which brakes were lifted and by whom.
-
-    **Counted**: what the brakes look at, per direction, and how many people are linked.
-
-    **When it fails** with `SafetyStop` a brake has tripped and *nothing was written*. The error names the brake and
-    what to look at. If the plan is right, trigger the DAG with the brake's name under `override`; else mend the cause
-    and let the next run plan again. **Skipped** means a dry run: the tasks that write are skipped with it.
+    - **Reads** the plan.
+    - **Writes** nothing but, on the run, which brakes were lifted and by whom.
+    - **Counted**: what the brakes look at, per direction, and how many people are linked.
+    - **When it fails** with `SafetyStop` a brake has tripped and *nothing was written*. The error names the brake and
+      what to look at. If the plan is right, trigger the DAG with the brake's name under `override`; else mend the cause
+      and let the next run plan again.
+    - **Skipped** means a dry run: the tasks that write are skipped with it.
     """
     template_fields: Sequence[str] = ("plan", "counted")
 

@@ -23,16 +23,16 @@ class CommitOperator(StageOperator):
     :param plan: what DiffAndResolveOperator returned (templated)
     """
 
+    custom_operator_name = "Commit"
     task_doc = """
     Makes the outcome true, all of it or nothing, in one transaction: links, the new base, dead letters of what was
     refused, and how far each feed was consumed.
 
-    **Reads** the plan with its outcomes. **Writes** the state database, neither of the systems.
-
-    **Counted**: the run's counts per direction (people, but for `collisions`, which are fields), and who is linked.
-
-    **When it fails**: clear it. `LeaseHeld`: another run took over meanwhile and settles what this one wrote; there is
-    nothing to do. Without a commit the next run starts from the same watermarks and recognises what was written.
+    - **Reads** the plan with its outcomes.
+    - **Writes** the state database, neither of the systems.
+    - **Counted**: the run's counts per direction (people, but for `collisions`, which are fields), and who is linked.
+    - **When it fails**: clear it. `LeaseHeld`: another run took over meanwhile and settles what this one wrote; there
+      is nothing to do. Without a commit the next run starts from the same watermarks and recognises what was written.
     """
     template_fields: Sequence[str] = ("plan", "counted")
 
@@ -58,15 +58,16 @@ class ReportOperator(StageOperator):
     :param plan: what DiffAndResolveOperator returned; a dry run leaves its plan as a file (templated)
     """
 
+    custom_operator_name = "Report"
     task_doc = """
     Writes an entry into the activity log of each person with a refused value, removes the run's staged files, and
     returns the summary that the command line prints. A dry run leaves its plan as a file instead; the log names it.
 
-    **Reads** the run and its dead letters. **Writes** custom activities in Marketo.
-
-    **Counted**: the run's counts per direction, its calls, and how many records wait for their turn.
-
-    **When it fails**: the run is committed all the same. Entries that could not be written are written by the next run.
+    - **Reads** the run and its dead letters.
+    - **Writes** custom activities in Marketo.
+    - **Counted**: the run's counts per direction, its calls, and how many records wait for their turn.
+    - **When it fails**: the run is committed all the same. Entries that could not be written are written by the next
+      run.
     """
     template_fields: Sequence[str] = ("plan", "counted")
 

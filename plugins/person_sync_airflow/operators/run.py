@@ -45,15 +45,16 @@ class OpenRunOperator(SyncOperator):
         "window_start",
         "window_end",
     )
+    custom_operator_name = "Open the run"
     task_doc = """
     Registers the run, takes the lease (one run writes at a time; a dry run needs none), refreshes what is known of both
     schemas when it is old, and checks that today's API calls suffice.
 
-    **Reads** both schemas, Marketo's usage. **Writes** the run and the lease into the state database.
-
-    **When it fails**: `LeaseHeld` names the run that is still at work; the task waits and is tried again. `ConfigError`
-    names the setting, credential or field; often `person_sync_setup` mends it. `QuotaExhausted` says when Marketo's day
-    ends. Nothing was read or written yet.
+    - **Reads** both schemas, Marketo's usage.
+    - **Writes** the run and the lease into the state database.
+    - **When it fails**: `LeaseHeld` names the run that is still at work; the task waits and is tried again.
+      `ConfigError` names the setting, credential or field; often `person_sync_setup` mends it. `QuotaExhausted` says
+      when Marketo's day ends. Nothing was read or written yet.
     """
 
     def __init__(
@@ -109,12 +110,13 @@ class CloseRunOperator(SyncOperator):
     the lease frees itself when it expires.
     """
 
+    custom_operator_name = "Close the run"
     task_doc = """
     Ends the run however it went: gives the lease back, and notes a run without a commit as stopped (by a brake) or
     failed, with the cause.
 
-    **When it fails**, or is skipped since the state database could not be reached: the lease frees itself when it
-    expires (`lease_ttl_s`), and the next run settles what this one left.
+    - **When it fails**, or is skipped since the state database could not be reached: the lease frees itself when it
+      expires (`lease_ttl_s`), and the next run settles what this one left.
     """
 
     def execute(self, context: Context) -> None:

@@ -28,9 +28,9 @@ class SetupOperator(SyncOperator):
     Creates what the sync keeps in Marketo (custom fields and an activity type), then checks both systems, the state
     database and the field map. Safe to repeat.
 
-    **Writes** custom fields and an activity type in Marketo; nothing with `check_only`. **Returns** every check.
-
-    **When it fails** a check has failed: the log is a table of all checks with what to do about each.
+    - **Writes** custom fields and an activity type in Marketo; nothing with `check_only`.
+    - **Returns** every check.
+    - **When it fails** a check has failed: the log is a table of all checks with what to do about each.
     """
 
     def __init__(self, *, provision: Sequence[str] | str = (), check_only: bool | str = False, **kwargs: Any) -> None:
