@@ -4,7 +4,7 @@
 Every 5 minutes: read what changed in both systems, merge it field by field against what both last agreed on, and write
 each change to the other side. Where both changed the same field, Marketo wins for leads and Dynamics for contacts.
 
-| stage | what it does | what it writes |
+| task | what it does | what it writes |
 |---|---|---|
 | open_run | takes the lease, refreshes the schemas, checks the API budget | nothing |
 | extract_marketo, extract_dynamics | read the change feeds and current values | staging files |
@@ -24,10 +24,14 @@ from datetime import UTC, datetime, timedelta
 
 from airflow.sdk import DAG, Asset, CronDataIntervalTimetable, Param, TriggerRule, chain
 
+from dynamics.operators.person_sync import ExtractFromDynamicsOperator, LoadIntoDynamicsOperator
+from marketo.operators.person_sync import ExtractFromMarketoOperator, LoadIntoMarketoOperator
 from person_sync_airflow.alerts import FailureAlert
+from person_sync_airflow.operators.decide import DiffAndResolveOperator, GuardOperator
+from person_sync_airflow.operators.record import CommitOperator, ReportOperator
+from person_sync_airflow.operators.run import CloseRunOperator, OpenRunOperator
 from person_sync_airflow.retries import HonourRetryAfter
 from person_sync_airflow.settings import alert_settings
-from person_sync_airflow.stages import CloseRunOperator, OpenRunOperator, SyncStageOperator
 
 with DAG(
     dag_id="person_sync",
@@ -100,20 +104,16 @@ with DAG(
         window_start="{{ params.window_start }}",
         window_end="{{ params.window_end }}",
     )
-    extract_marketo = SyncStageOperator(task_id="extract_marketo", stage="extract_marketo")
-    extract_dynamics = SyncStageOperator(task_id="extract_dynamics", stage="extract_dynamics")
-    reconcile = SyncStageOperator(
-        task_id="reconcile", stage="reconcile", references=[extract_marketo.output, extract_dynamics.output]
+    extract_marketo = ExtractFromMarketoOperator(task_id="extract_marketo")
+    extract_dynamics = ExtractFromDynamicsOperator(task_id="extract_dynamics")
+    reconcile = DiffAndResolveOperator(
+        task_id="reconcile", marketo=extract_marketo.output, dynamics=extract_dynamics.output
     )
-    guard = SyncStageOperator(task_id="guard", stage="guard", references=[reconcile.output])
-    apply_dynamics = SyncStageOperator(task_id="apply_dynamics", stage="apply_dynamics")
-    apply_marketo = SyncStageOperator(task_id="apply_marketo", stage="apply_marketo")
-    commit = SyncStageOperator(
-        task_id="commit", stage="commit", references=[reconcile.output], outlets=[Asset("person_sync")]
-    )
-    report = SyncStageOperator(
-        task_id="report", stage="report", references=[reconcile.output], trigger_rule=TriggerRule.NONE_FAILED
-    )
+    guard = GuardOperator(task_id="guard", plan=reconcile.output)
+    apply_dynamics = LoadIntoDynamicsOperator(task_id="apply_dynamics")
+    apply_marketo = LoadIntoMarketoOperator(task_id="apply_marketo")
+    commit = CommitOperator(task_id="commit", plan=reconcile.output, outlets=[Asset("person_sync")])
+    report = ReportOperator(task_id="report", plan=reconcile.output, trigger_rule=TriggerRule.NONE_FAILED)
     close_run = CloseRunOperator(task_id="close_run").as_teardown()
 
     chain(

@@ -23,10 +23,15 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, chain
 
 from person_sync_airflow.alerts import FailureAlert
-from person_sync_airflow.audit import CompareSidesOperator, OpenAuditOperator, PublishAuditOperator, RepairOperator
+from person_sync_airflow.operators.audit import (
+    CompareSidesOperator,
+    OpenAuditOperator,
+    PublishAuditOperator,
+    RepairOperator,
+)
+from person_sync_airflow.operators.run import CloseRunOperator
 from person_sync_airflow.retries import HonourRetryAfter
 from person_sync_airflow.settings import alert_settings
-from person_sync_airflow.stages import CloseRunOperator
 
 with DAG(
     dag_id="person_sync_audit",

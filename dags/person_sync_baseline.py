@@ -26,9 +26,11 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, Param, chain
 
 from person_sync_airflow.alerts import FailureAlert
-from person_sync_airflow.baseline import (
-    BaselineStepOperator,
+from person_sync_airflow.operators.baseline import (
+    CloseBaselineOperator,
     OpenBaselineOperator,
+    PartitionPeopleOperator,
+    ReadDynamicsOperator,
     ReadMarketoOperator,
     partition_chain,
 )
@@ -89,9 +91,9 @@ with DAG(
         override="{{ params.override }}",
     )
     read_marketo = ReadMarketoOperator(task_id="read_marketo")
-    read_dynamics = BaselineStepOperator(task_id="read_dynamics", step="read_dynamics")
-    deal_out = BaselineStepOperator(task_id="deal_out", step="partition")
+    read_dynamics = ReadDynamicsOperator(task_id="read_dynamics")
+    deal_out = PartitionPeopleOperator(task_id="deal_out")
     partitions = partition_chain.expand(number=deal_out.output)
-    close_baseline = BaselineStepOperator(task_id="close_baseline", step="close_baseline")
+    close_baseline = CloseBaselineOperator(task_id="close_baseline")
 
     chain(open_baseline, [read_marketo, read_dynamics], deal_out, partitions, close_baseline)

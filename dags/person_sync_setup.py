@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from airflow.sdk import DAG, Param
 
 from person_sync_airflow.alerts import FailureAlert
+from person_sync_airflow.operators.setup import SetupOperator
 from person_sync_airflow.settings import alert_settings
-from person_sync_airflow.stages import SetupOperator
 
 with DAG(
     dag_id="person_sync_setup",

@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 from airflow.sdk import DAG, Param
 
 from person_sync_airflow.alerts import FailureAlert
-from person_sync_airflow.create import SyncPersonOperator
+from person_sync_airflow.operators.create import SyncPersonOperator
 from person_sync_airflow.retries import HonourRetryAfter
 from person_sync_airflow.settings import alert_settings
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from include.dynamics.errors import ApiError
     from include.dynamics.multipart import Part
     from include.dynamics.web_api import WebApi
-    from include.http import Patience, Response
+    from include.http import Response, RetryBudget
 
 _log = logging.getLogger(__name__)
 
@@ -75,11 +75,11 @@ def run_parts(api: WebApi, parts: Sequence[Part], *, repeatable: bool, label: st
 
 
 def _run(api: WebApi, pending: list[_Pending], *, repeatable: bool, label: str) -> None:
-    patience = api.transport.patience()
+    budget = api.transport.retry_budget()
     while pending:
         todo = _send(api, pending, repeatable=repeatable, label=label)
         try:
-            pending = _prepare_next(api, todo, patience, label=label)
+            pending = _prepare_next(api, todo, budget, label=label)
         except SyncError as error:
             _fail(todo.again, error)
             return
@@ -167,12 +167,12 @@ def _mark_lost(todo: _Round, each: _Pending, *, after_s: float | None = None) ->
     todo.repeat(each, _LOST, after_s=after_s)
 
 
-def _prepare_next(api: WebApi, todo: _Round, patience: Patience, *, label: str) -> list[_Pending]:
-    """Wait as long as need be and return the parts to send now; none when patience has run out."""
+def _prepare_next(api: WebApi, todo: _Round, budget: RetryBudget, *, label: str) -> list[_Pending]:
+    """Wait as long as need be and return the parts to send now; none when the retry budget is used up."""
     if not todo.causes:
         return todo.again
     cause, limit = next(iter(todo.causes.items())) if len(todo.causes) == 1 else ("mixed", None)
-    wait_s = patience.next_wait(after_s=todo.after_s, cause=cause, max_repeats=limit)
+    wait_s = budget.next_wait(after_s=todo.after_s, cause=cause, max_repeats=limit)
     if wait_s is None:
         _give_up(todo, label=label)
         return []

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from include.http.messages import Credentials, Request, Response
     from include.http.rate_limit import RateLimit
     from include.http.redaction import excerpt, redact
-    from include.http.retry import Patience, RetryPolicy
+    from include.http.retry import RetryBudget, RetryPolicy
     from include.http.transport import Transport
 else:
     __getattr__ = late_names(
@@ -28,10 +28,10 @@ __all__ = [
     "Action",
     "Credentials",
     "Judge",
-    "Patience",
     "RateLimit",
     "Request",
     "Response",
+    "RetryBudget",
     "RetryPolicy",
     "Transport",
     "UnreachableHost",

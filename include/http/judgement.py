@@ -30,7 +30,7 @@ class Verdict:
 
     `after_s` is the server's advice how long to wait; without it the wait is exponential with full jitter.
     `max_repeats` bounds the repeats for this cause below the general number of attempts. `error` is raised in place of
-    a general RetryableError once patience has run out.
+    a general RetryableError once the retry budget is used up.
     """
 
     action: Action

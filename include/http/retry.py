@@ -72,7 +72,7 @@ def compute_wait(policy: RetryPolicy, failures: int, after_s: float | None, draw
     return backoff_ceiling(policy, failures) * draw
 
 
-class Patience:
+class RetryBudget:
     """
     The budget of attempts and waiting time of one request.
 
@@ -90,7 +90,7 @@ class Patience:
         self, *, after_s: float | None = None, cause: str = "", max_repeats: int | None = None
     ) -> float | None:
         """
-        Return how long to wait before the next attempt and count it; None when patience has run out.
+        Return how long to wait before the next attempt and count it; None when the retry budget is used up.
 
         It runs out when all attempts are used, when this cause has used up its own `max_repeats`, or when the wait
         would take the sum over `total_wait_s`.

@@ -18,7 +18,7 @@ from include.http.failures import judge_failure
 from include.http.judgement import Action, Judge, Verdict, judge_status
 from include.http.messages import Credentials, Request, Response
 from include.http.rate_limit import RateLimit, SlidingWindow
-from include.http.retry import Patience, RetryPolicy
+from include.http.retry import RetryBudget, RetryPolicy
 from include.http.session import build_session
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class Transport:
         """Give the pooled connections back."""
         self._session.close()
 
-    def patience(self) -> Patience:
+    def retry_budget(self) -> RetryBudget:
         """Return a fresh retry budget, for a client that repeats parts of a request by itself."""
-        return Patience(self.policy, self._random)
+        return RetryBudget(self.policy, self._random)
 
     def pause(self, seconds: float) -> None:
         """Wait, and keep every other thread of this transport from sending meanwhile: the server asked for quiet."""
@@ -82,15 +82,15 @@ class Transport:
 
     def send(self, request: Request, *, judge: Judge | None = None, credentials: Credentials | None = None) -> Response:
         """
-        Return the answer that `judge` accepts (default: `judge_status`), after as many repeats as patience allows.
+        Return the answer that `judge` accepts (default: `judge_status`), after as many repeats as the budget allows.
 
         With `credentials` every attempt carries a current Authorization header, and a RENEW verdict renews it once.
         Raises what the judge raises; LostAnswer when a request that must not be repeated may have been carried out;
-        ConfigError for an unusable address or certificate; RetryableError, or the verdict's own error, when patience
-        ends.
+        ConfigError for an unusable address or certificate; RetryableError, or the verdict's own error, when the
+        retry budget is used up.
         """
         judge = judge or judge_status
-        patience = self.patience()
+        budget = self.retry_budget()
         authorization = credentials.authorization() if credentials else None
         renewed = False
         while True:
@@ -101,7 +101,7 @@ class Transport:
                 continue
             if response is not None and verdict.action in {Action.ACCEPT, Action.RENEW}:
                 return response
-            self._wait(request, verdict, patience)
+            self._wait(request, verdict, budget)
             authorization = credentials.authorization() if credentials else None
 
     def _attempt(self, request: Request, authorization: str | None, judge: Judge) -> tuple[Response | None, Verdict]:
@@ -146,7 +146,7 @@ class Transport:
         with self._calls_lock:
             self._calls += 1
 
-    def _wait(self, request: Request, verdict: Verdict, patience: Patience) -> None:
+    def _wait(self, request: Request, verdict: Verdict, budget: RetryBudget) -> None:
         if verdict.action is Action.UNSURE and not request.repeatable:
             raise LostAnswer(
                 f"{request.label or self.name}: sent, but the answer was lost ({verdict.reason}); "
@@ -154,14 +154,14 @@ class Transport:
                 retry_after_s=verdict.after_s,
                 remedy="Look whether it was applied before sending it again; the next run does so by itself.",
             )
-        wait_s = patience.next_wait(after_s=verdict.after_s, cause=verdict.reason, max_repeats=verdict.max_repeats)
+        wait_s = budget.next_wait(after_s=verdict.after_s, cause=verdict.reason, max_repeats=verdict.max_repeats)
         if wait_s is None:
             raise verdict.error or RetryableError(
-                f"{request.label or self.name}: gave up after {patience.failures} attempts: {verdict.reason}.",
+                f"{request.label or self.name}: gave up after {budget.failures} attempts: {verdict.reason}.",
                 retry_after_s=verdict.after_s,
                 remedy="Nothing to correct if it passes; if it stays, check the vendor's status page.",
             )
-        _log.info("%s: %s; attempt %d in %.1f s", request.label, verdict.reason, patience.failures + 1, wait_s)
+        _log.info("%s: %s; attempt %d in %.1f s", request.label, verdict.reason, budget.failures + 1, wait_s)
         if verdict.after_s is not None:
             self.pause(wait_s)
         else:

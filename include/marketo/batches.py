@@ -20,7 +20,7 @@ from include.marketo.rows import skipped
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from include.http import Patience
+    from include.http import RetryBudget
     from include.marketo.operations import Operation
     from include.marketo.values import RowResult
 
@@ -65,7 +65,7 @@ class BatchWriter:
         send: SendBatch,
         operation: Operation,
         *,
-        patience: Patience,
+        retry_budget: RetryBudget,
         sleep: Callable[[float], None],
         on_batch: OnBatch | None = None,
         overhead_bytes: int = 200,
@@ -73,7 +73,7 @@ class BatchWriter:
         self._records = records
         self._send = send
         self._operation = operation
-        self._patience, self._sleep = patience, sleep
+        self._retry_budget, self._sleep = retry_budget, sleep
         self._on_batch = on_batch
         self._room_bytes = LARGEST_BODY_BYTES - overhead_bytes
         self._results: list[RowResult | None] = [None] * len(records)
@@ -183,7 +183,7 @@ class BatchWriter:
 
     def _slow_down(self, size: int, refusal: CallRefused) -> None:
         """Wait, then go on with half as many records per request. Source: error-codes, 604."""
-        wait_s = self._patience.next_wait(cause=TIMED_OUT)
+        wait_s = self._retry_budget.next_wait(cause=TIMED_OUT)
         if size <= 1 or wait_s is None:
             raise RetryableError(
                 f"{self._operation.label}: still timed out (604) with {size} records per request.",

@@ -74,7 +74,7 @@ def add_activities(
         records,
         send,
         operations.ADD_ACTIVITIES,
-        patience=api.transport.patience(),
+        retry_budget=api.transport.retry_budget(),
         sleep=sleep,
         on_batch=on_batch,
     )

@@ -123,7 +123,7 @@ def sync_leads(
         records,
         send,
         operations.SYNC_LEADS,
-        patience=api.transport.patience(),
+        retry_budget=api.transport.retry_budget(),
         sleep=sleep,
         on_batch=on_batch,
         overhead_bytes=len(opening) + 2,
@@ -139,7 +139,9 @@ def delete_leads(api: MarketoApi, ids: Sequence[int], *, sleep: Callable[[float]
         return parse_rows(envelope, operations.DELETE_LEADS)
 
     records = [{"id": lead_id} for lead_id in ids]
-    return BatchWriter(records, send, operations.DELETE_LEADS, patience=api.transport.patience(), sleep=sleep).run()
+    return BatchWriter(
+        records, send, operations.DELETE_LEADS, retry_budget=api.transport.retry_budget(), sleep=sleep
+    ).run()
 
 
 def merge_leads(api: MarketoApi, winner_id: int, loser_ids: Sequence[int]) -> None:

@@ -106,4 +106,6 @@ def create_fields(api: MarketoApi, fields: Sequence[NewField], *, sleep: Callabl
         envelope = api.write(operations.CREATE_FIELDS, b'{"input":[' + b",".join(batch) + b"]}")
         return parse_rows(envelope, operations.CREATE_FIELDS)
 
-    return BatchWriter(records, send, operations.CREATE_FIELDS, patience=api.transport.patience(), sleep=sleep).run()
+    return BatchWriter(
+        records, send, operations.CREATE_FIELDS, retry_budget=api.transport.retry_budget(), sleep=sleep
+    ).run()

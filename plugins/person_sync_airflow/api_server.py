@@ -19,7 +19,7 @@ from airflow.utils.types import DagRunTriggeredByType
 from include.errors import RetryableError, SyncError
 from include.person_sync.console.app import create_app
 from include.person_sync.console.ports import Access, CreateRun, Row
-from person_sync_airflow.operator import state_database
+from person_sync_airflow.operators.base import state_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from include.person_sync.state import Store
 
-__all__ = ["AirflowDesk", "console_app"]
+__all__ = ["AirflowRunLauncher", "console_app"]
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +39,12 @@ PREVIOUS_SECRET: Final = "previous_secret"  # noqa: S105 - the name of an extra,
 
 def console_app() -> FastAPI:
     """Return the app, wired to this API server; a thread makes what its first caller would otherwise wait for."""
-    desk = AirflowDesk()
-    threading.Thread(target=desk.warm_up, name="person-sync-warm-up", daemon=True).start()
-    return create_app(Access(user=get_user), desk)
+    launcher = AirflowRunLauncher()
+    threading.Thread(target=launcher.warm_up, name="person-sync-warm-up", daemon=True).start()
+    return create_app(Access(user=get_user), launcher)
 
 
-class AirflowDesk:
+class AirflowRunLauncher:
     """Starts runs of the DAG in this very process, through the function Airflow's own commands use."""
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class AirflowDesk:
         except AirflowNotFoundException:
             return ()
         found = (connection.password, connection.extra_dejson.get(PREVIOUS_SECRET))
-        return tuple(str(one) for one in found if one)
+        return tuple(str(secret) for secret in found if secret)
 
     def runs(self, prefix: str) -> Sequence[CreateRun]:
         """Return the runs of the DAG whose id begins with `prefix`."""

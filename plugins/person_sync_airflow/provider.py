@@ -44,8 +44,18 @@ def get_provider_info() -> dict[str, Any]:
             {"integration-name": "Microsoft Dynamics 365", "python-modules": ["dynamics.hooks.dynamics"]},
         ],
         "operators": [
-            {"integration-name": "Adobe Marketo Engage", "python-modules": ["marketo.operators.marketo"]},
-            {"integration-name": "Microsoft Dynamics 365", "python-modules": ["dynamics.operators.dynamics"]},
+            {
+                "integration-name": "Adobe Marketo Engage",
+                "python-modules": [
+                    "marketo.operators.marketo",
+                    "marketo.operators.bulk",
+                    "marketo.operators.person_sync",
+                ],
+            },
+            {
+                "integration-name": "Microsoft Dynamics 365",
+                "python-modules": ["dynamics.operators.dynamics", "dynamics.operators.person_sync"],
+            },
         ],
         "connection-types": [_marketo(), _dynamics()],
     }

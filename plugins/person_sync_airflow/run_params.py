@@ -36,7 +36,7 @@ class RunParams:
     window_end: Any = None
 
 
-def run_request(context: Mapping[str, Any], wishes: RunParams) -> RunRequest:
+def run_request(context: Mapping[str, Any], params: RunParams) -> RunRequest:
     """
     Return the request. A backfill run is a `window` run over its data interval, whatever its params say.
 
@@ -45,8 +45,8 @@ def run_request(context: Mapping[str, Any], wishes: RunParams) -> RunRequest:
     from include.person_sync.run.request import Mode, RunRequest
 
     backfill = is_backfill(context)
-    mode = Mode.WINDOW if backfill else _mode(wishes.mode)
-    bounds = (None, None) if backfill else (wishes.window_start or None, wishes.window_end or None)
+    mode = Mode.WINDOW if backfill else _mode(params.mode)
+    bounds = (None, None) if backfill else (params.window_start or None, params.window_end or None)
     if mode is not Mode.WINDOW and any(bounds):
         raise ConfigError(
             f"window_start and window_end mean nothing in mode {mode}.", remedy="set mode to window, or clear them."
@@ -56,12 +56,12 @@ def run_request(context: Mapping[str, Any], wishes: RunParams) -> RunRequest:
     )
     return RunRequest(
         mode=mode,
-        dry_run=_flag("dry_run", wishes.plan_only),
+        dry_run=_flag("dry_run", params.plan_only),
         start=start,
         end=end,
-        marketo_ids=tuple(_number("marketo_ids", one) for one in _items("marketo_ids", wishes.marketo_ids)),
-        dynamics_ids=tuple(str(one).lower() for one in _items("dynamics_ids", wishes.dynamics_ids)),
-        overrides=tuple(str(one) for one in _items("override", wishes.override)),
+        marketo_ids=tuple(_number("marketo_ids", number) for number in _items("marketo_ids", params.marketo_ids)),
+        dynamics_ids=tuple(str(row_id).lower() for row_id in _items("dynamics_ids", params.dynamics_ids)),
+        overrides=tuple(str(brake) for brake in _items("override", params.override)),
         origin=origin_of(context),
     )
 

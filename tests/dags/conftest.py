@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -87,6 +88,25 @@ class World:
 def states(run: Any) -> dict[str, str | None]:
     """Return the end state of each task of a DAG run."""
     return {one.task_id: str(one.state) for one in run.get_task_instances()}
+
+
+def shown_fields(run: Any) -> dict[str, dict[str, Any]]:
+    """Return what the page of each task of a DAG run shows under Rendered Templates: task id → field → value."""
+    from airflow.models.renderedtifields import RenderedTaskInstanceFields
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    rendered = RenderedTaskInstanceFields
+    with create_session() as session:
+        statement = select(rendered.task_id, rendered.rendered_fields)
+        chosen = statement.where(rendered.dag_id == run.dag_id, rendered.run_id == run.run_id)
+        return {str(task_id): fields for task_id, fields in session.execute(chosen)}
+
+
+def spoil(monkeypatch: pytest.MonkeyPatch, conn_id: str, **changes: Any) -> None:
+    """Change parts of a connection, such as its password."""
+    name = f"AIRFLOW_CONN_{conn_id.upper()}"
+    monkeypatch.setenv(name, json.dumps({**json.loads(os.environ[name]), **changes}))
 
 
 class Inbox(Message):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from include.person_sync.state import RunStatus
 from include.sandbox.seed import Seed
-from tests.dags.conftest import TITLE, states
+from tests.dags.conftest import TITLE, shown_fields, spoil, states
 
 if TYPE_CHECKING:
     from email.message import EmailMessage
@@ -27,11 +25,6 @@ def seed() -> Seed:
     return Seed(people=40, number=7)
 
 
-def _spoil(monkeypatch: pytest.MonkeyPatch, conn_id: str, **changes: Any) -> None:
-    name = f"AIRFLOW_CONN_{conn_id.upper()}"
-    monkeypatch.setenv(name, json.dumps({**json.loads(os.environ[name]), **changes}))
-
-
 def _body(message: EmailMessage) -> str:
     part = message.get_body(("html",))
     assert part is not None
@@ -40,7 +33,7 @@ def _body(message: EmailMessage) -> str:
 
 def test_wrong_secret_fails_at_once_and_is_told_once(world: World, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
     """With a wrong client secret open_run fails, one mail says what is wrong and what to do, and no lease is left."""
-    _spoil(monkeypatch, "marketo_default", password=WRONG)
+    spoil(monkeypatch, "marketo_default", password=WRONG)
 
     run = world.cycle()
 
@@ -106,6 +99,7 @@ def test_brake_stops_before_the_first_write_and_can_be_lifted(synced: World, inb
 
     ended = states(stopped)
     assert (stopped.state, ended["guard"], ended["apply_marketo"]) == ("failed", "failed", "upstream_failed")
+    assert shown_fields(stopped)["guard"]["counted"]["to_marketo"]["changed"] == 3
     assert synced.writes() == []
     assert synced.store.current_lease("person_sync") is None
     brake = synced.newest.brake
@@ -145,7 +139,7 @@ def test_setup_reports_the_broken_half_and_still_checks_the_other(
     world: World, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     """With a wrong Dynamics secret setup provisions Marketo, fails, and its mail names the checks that failed."""
-    _spoil(monkeypatch, "dynamics_default", password=WRONG)
+    spoil(monkeypatch, "dynamics_default", password=WRONG)
 
     run = world.run("person_sync_setup", logical_date=None)
 

@@ -14,11 +14,19 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import CronTriggerTimetable
 
+from dynamics.operators.base import DynamicsOperator
+from dynamics.operators.dynamics import DynamicsExtractOperator
+from dynamics.operators.person_sync import ExtractFromDynamicsOperator, LoadIntoDynamicsOperator
+from marketo.operators.base import MarketoOperator
+from marketo.operators.marketo import MarketoExtractOperator
+from marketo.operators.person_sync import ExtractFromMarketoOperator, LoadIntoMarketoOperator
 from person_sync_airflow.alerts import FailureAlert
 from person_sync_airflow.retries import HonourRetryAfter
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
+
+    from person_sync_airflow.operators.stage import StageOperator
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = sorted((PROJECT / "dags").glob("*.py"))
@@ -98,6 +106,65 @@ def test_dag_explains_itself(dag: DAG):
     assert dag.doc_md, f"{dag.dag_id} needs doc_md"
     assert set(dag.tags) >= TAGS, f"{dag.dag_id} needs the tags {', '.join(sorted(TAGS))}"
     assert "airflow" not in {task.owner for task in dag.tasks}, f"{dag.dag_id}: set owner in default_args"
+
+
+def test_task_explains_itself(dag: DAG):
+    """The page of each task says what it does and what to do when it fails."""
+    silent = [task.task_id for task in dag.tasks if "**When it fails**" not in (task.doc_md or "")]
+
+    assert silent == [], f"{dag.dag_id}: give the operators of these tasks a task_doc"
+
+
+def test_tasks_of_the_cycle_are_named_for_their_job(bag: DagBag):
+    """The main DAG shows its job: each stage has an operator of its own, in the colour of the system it speaks to."""
+    tasks = {task.task_id: task for task in bag.dags["person_sync"].tasks}
+
+    assert {name: task.task_type for name, task in tasks.items()} == {
+        "open_run": "OpenRunOperator",
+        "extract_marketo": "ExtractFromMarketoOperator",
+        "extract_dynamics": "ExtractFromDynamicsOperator",
+        "reconcile": "DiffAndResolveOperator",
+        "guard": "GuardOperator",
+        "apply_dynamics": "LoadIntoDynamicsOperator",
+        "apply_marketo": "LoadIntoMarketoOperator",
+        "commit": "CommitOperator",
+        "report": "ReportOperator",
+        "close_run": "CloseRunOperator",
+    }
+    assert {tasks[name].operator_name for name in ("extract_marketo", "reconcile", "apply_dynamics")} == {
+        "Extract from Marketo", "Diff and resolve", "Load into Dynamics",
+    }  # fmt: skip
+    assert tasks["extract_marketo"].ui_color == tasks["apply_marketo"].ui_color == MarketoOperator.ui_color
+    assert tasks["extract_dynamics"].ui_color == tasks["apply_dynamics"].ui_color == DynamicsOperator.ui_color
+    assert len({MarketoOperator.ui_color, DynamicsOperator.ui_color, tasks["guard"].ui_color}) == 3
+
+
+def test_tasks_that_count_show_what_they_counted(bag: DagBag):
+    """Each stage between opening and closing a run shows its numbers, and has Airflow store them when it ends."""
+    for task in bag.dags["person_sync"].tasks:
+        if task.task_id not in {"open_run", "close_run"}:
+            assert "counted" in task.template_fields, f"{task.task_id}: add counted to template_fields"
+            assert task.overwrite_rtif_after_execution, f"{task.task_id}: stand on CountingOperator"
+
+
+def test_operators_of_the_sync_share_the_code_of_the_api_operators():
+    """The sync's tasks and the operators for DAGs of one's own stand on one base: connection, hook, colour, counts."""
+    for base, operators in (
+        (MarketoOperator, (ExtractFromMarketoOperator, LoadIntoMarketoOperator, MarketoExtractOperator)),
+        (DynamicsOperator, (ExtractFromDynamicsOperator, LoadIntoDynamicsOperator, DynamicsExtractOperator)),
+    ):
+        for operator in operators:
+            assert issubclass(operator, base), f"{operator.__name__}: stand on {base.__name__}"
+
+
+@pytest.mark.parametrize("operator", [ExtractFromMarketoOperator, LoadIntoDynamicsOperator])
+def test_connections_of_a_task_can_be_named(operator: type[StageOperator]):
+    """Each of the three connections can be another than the default, whatever base the operator takes it from."""
+    ids = {"marketo_conn_id": "m", "dynamics_conn_id": "d", "state_conn_id": "s"}
+
+    task = operator(task_id="t", **ids)
+
+    assert {name: getattr(task, name) for name in ids} == ids
 
 
 def test_dag_runs_one_at_a_time_and_does_not_catch_up(dag: DAG):

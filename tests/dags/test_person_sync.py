@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +15,14 @@ from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 from include.errors import ConfigError
 from include.person_sync.state import RunStatus
 from include.sandbox.seed import Seed
-from tests.dags.conftest import TITLE, states
+from tests.dags.conftest import TITLE, shown_fields, spoil, states
 
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
     from tests.dags.conftest import World
 
+REFERENCES = {"marketo", "dynamics", "plan"}
 WRITING = ("apply_dynamics", "apply_marketo", "commit")
 MOBILE = "+41 44 555 01 23"
 
@@ -49,28 +50,34 @@ class Attempt:
     """The part of Airflow's task instance that the operators read."""
 
     try_number: int = 1
+    pushed: dict[str, Any] = field(default_factory=dict)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        """Keep what a task leaves beside its return value."""
+        self.pushed[key] = value
 
 
 def _context(dag: DAG, run: DagRun) -> Any:
     return {"dag": dag, "dag_run": run, "run_id": run.run_id, "ti": Attempt()}
 
 
-def _execute(dag: DAG, context: Any, *, times: int = 1, **wishes: Any) -> dict[str, Any]:
-    """Execute the tasks in order, each several times, handing on what they return; return the last values."""
+def _execute(dag: DAG, context: Any, *, times: int = 1, last: str = "close_run", **run_params: Any) -> dict[str, Any]:
+    """Execute the tasks in order up to `last`, several times each, handing on what they return; return it."""
     returned: dict[str, Any] = {}
     open_run: Any = dag.get_task("open_run")
-    for name, value in {"plan_only": False, "mode": "incremental", **wishes}.items():
+    for name, value in {"plan_only": False, "mode": "incremental", **run_params}.items():
         setattr(open_run, name, value)
     for name in ("marketo_ids", "dynamics_ids", "override", "window_start", "window_end"):
-        if name not in wishes:
+        if name not in run_params:
             setattr(open_run, name, None if name.startswith("window") else [])
     for task in dag.topological_sort():
         operator: Any = task
-        names = [one.operator.task_id for one in getattr(operator, "references", ())]
-        if names:
-            operator.references = [returned[name] for name in names]
+        for name in REFERENCES & set(operator.template_fields):
+            setattr(operator, name, returned[getattr(operator, name).operator.task_id])
         for _ in range(times):
             returned[operator.task_id] = operator.execute(context)
+        if operator.task_id == last:
+            break
     return returned
 
 
@@ -95,6 +102,43 @@ def test_setup_then_cycles_bring_edits_to_the_other_side(world: World):
     world.sandbox.reset_calls()
     assert world.cycle().state == "success"
     assert world.writes() == []
+
+
+def test_what_was_counted_is_seen_on_the_page_of_each_task(synced: World):
+    """After a run with an edit on either side each task shows its numbers, and nothing of anybody."""
+    ((person, row),) = synced.linked("lead")
+    synced.sandbox.marketo.edit(person, {"title": TITLE})
+    synced.sandbox.dynamics.edit("lead", row, {"mobilephone": MOBILE})
+
+    run = synced.cycle()
+
+    shown = shown_fields(run)
+    assert shown["open_run"]["mode"] == "incremental"
+    counted = {task: fields["counted"] for task, fields in shown.items() if "counted" in fields}
+    assert counted["extract_marketo"]["people"] >= 1
+    assert counted["extract_dynamics"]["lead"]["rows"] >= 1
+    assert counted["reconcile"]["to_dynamics"] == counted["reconcile"]["to_marketo"] == {"update": 1}
+    assert counted["guard"]["to_dynamics"] == {"changed": 1, "created": 0, "emptied": 0, "deleted": 0}
+    assert counted["apply_dynamics"] == counted["apply_marketo"] == {"update": {"applied": 1}}
+    assert counted["commit"]["to_dynamics"]["updated"] == counted["report"]["to_marketo"]["updated"] == 1
+    assert counted["commit"]["linked_people"] == synced.store.count_links()
+    assert not re.search(rf"{TITLE}|{re.escape(MOBILE)}|@", json.dumps(counted))
+
+
+def test_what_a_load_wrote_is_seen_when_it_fails(synced: World, monkeypatch: pytest.MonkeyPatch):
+    """A load that can't go on shows how many changes are left, beside the error."""
+    ((person, _),) = synced.linked("lead")
+    synced.sandbox.marketo.edit(person, {"title": TITLE})
+    dag = synced.dag("person_sync")
+    context = _context(dag, DagRun("manual__1"))
+    _execute(dag, context, last="guard")
+    spoil(monkeypatch, "dynamics_default", password="not-the-secret")
+    load: Any = dag.get_task("apply_dynamics")
+
+    with pytest.raises(ConfigError):
+        load.execute(context)
+
+    assert load.counted == context["ti"].pushed["counted"] == {"update": {"planned": 1}}
 
 
 def test_tasks_follow_the_cycle(world: World):
@@ -236,7 +280,7 @@ def test_guard_skips_a_dry_run(synced: World):
 
 
 @pytest.mark.parametrize(
-    ("wishes", "complaint"),
+    ("run_params", "complaint"),
     [
         ({"mode": "window"}, "window_start"),
         ({"mode": "window", "window_start": "yesterday"}, "'window_start' is not a time"),
@@ -251,13 +295,13 @@ def test_guard_skips_a_dry_run(synced: World):
         ({"mode": "people", "marketo_ids": ["one"]}, "marketo_ids holds something that is no number"),
     ],
 )
-def test_wishes_that_make_no_sense_are_refused_by_name(world: World, wishes: dict[str, Any], complaint: str):
+def test_params_that_make_no_sense_are_refused_by_name(world: World, run_params: dict[str, Any], complaint: str):
     """A run that was asked for in a way that means nothing says which param is wrong, before it is registered."""
     dag = world.dag("person_sync")
     run = DagRun("manual__1", run_after=datetime(2026, 6, 1, tzinfo=UTC))
 
     with pytest.raises(ConfigError, match=re.escape(complaint)):
-        _execute(dag, _context(dag, run), **wishes)
+        _execute(dag, _context(dag, run), **run_params)
 
     assert world.store.latest_runs() == []
 

@@ -12,7 +12,7 @@ from airflow.utils.session import create_session
 from fastapi.testclient import TestClient
 
 from include.sandbox.seed import Seed
-from tests.dags.conftest import states
+from tests.dags.conftest import shown_fields, states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,16 +130,17 @@ def test_dag_creates_the_person_and_may_be_run_again(ready: World):
     user = {"firstname": "Jane", "lastname": "Doe", "internalemailaddress": "jane.doe@example.com"}
     owner = ready.sandbox.dynamics.create("systemuser", user)
     person = ready.sandbox.marketo.create({"lastName": "Okonkwo", "email": "okonkwo@example.com"})
-    wish = {"marketo_id": person, "table": "contact", "owner": "jane.doe@example.com"}
+    params = {"marketo_id": person, "table": "contact", "owner": "jane.doe@example.com"}
 
-    run = ready.run(DAG_ID, logical_date=None, run_conf=wish)
+    run = ready.run(DAG_ID, logical_date=None, run_conf=params)
 
     assert (run.state, states(run)) == ("success", {"sync_person": "success"})
+    assert shown_fields(run)["sync_person"]["counted"]["to_dynamics"]["created"] == 1
     (row,) = ready.sandbox.dynamics.find("contact", emailaddress1="okonkwo@example.com")
     assert row["_ownerid_value"] == owner
     assert ready.sandbox.marketo.lead(person)["dynamicsId"] == row["contactid"]
     assert (ready.newest.kind, ready.newest.origin["by"]) == ("create", "dag_test")
     ready.sandbox.reset_calls()
-    assert ready.run(DAG_ID, logical_date=None, run_conf=wish).state == "success"
+    assert ready.run(DAG_ID, logical_date=None, run_conf=params).state == "success"
     assert ready.writes() == []
     assert ready.store.current_lease("person_sync") is None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from urllib.parse import SplitResult
 
-__all__ = ["STATE_ID", "ConnectionSpec", "load_connection", "parse_connection", "state_url", "url_of"]
+__all__ = ["STATE_ID", "ConnectionSpec", "complete", "load_connection", "parse_connection", "state_url", "url_of"]
 
 STATE_ID = "person_sync_state"
 _PREFIX = "AIRFLOW_CONN_"
@@ -55,7 +55,11 @@ def load_connection(conn_id: str, environ: Mapping[str, str] = os.environ) -> Co
             f"Connection {conn_id} is not set.",
             remedy=f"Set {_PREFIX}{conn_id.upper()} to {_EXAMPLE}, or make the connection in Airflow and run its DAG.",
         )
-    spec = parse_connection(conn_id, text)
+    return complete(conn_id, parse_connection(conn_id, text))
+
+
+def complete(conn_id: str, spec: ConnectionSpec) -> ConnectionSpec:
+    """Return the connection if it says where and as whom. Raises ConfigError naming `conn_id` and what it lacks."""
     missing = [name for name in ("host", "login") if not getattr(spec, name)]
     if missing:
         raise ConfigError(

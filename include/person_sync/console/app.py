@@ -9,42 +9,42 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException
 from fastapi.responses import JSONResponse
 
 from include.errors import ConfigError, RetryableError, SyncError
-from include.person_sync.console.admission import newest_first, run_prefix
+from include.person_sync.console.acceptance import newest_first, run_prefix
 from include.person_sync.console.sync_request import BadRequest
 from include.person_sync.console.webhook import webhook_router
 
 if TYPE_CHECKING:
     from fastapi import Request
 
-    from include.person_sync.console.ports import Access, Desk
+    from include.person_sync.console.ports import Access, RunLauncher
 
 log = logging.getLogger(__name__)
 
 
-def create_app(access: Access, desk: Desk) -> FastAPI:
+def create_app(access: Access, launcher: RunLauncher) -> FastAPI:
     """
     Return the app. Every route asks for a signed-in user, but for the webhook, which asks for its secret.
 
     There are no generated documentation pages: they would be open to everybody.
     """
     app = FastAPI(title="Person sync", docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(webhook_router(desk))
-    app.include_router(requests_router(desk), dependencies=[Depends(access.user)])
+    app.include_router(webhook_router(launcher))
+    app.include_router(requests_router(launcher), dependencies=[Depends(access.user)])
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(BadRequest, _bad_request)
     app.add_exception_handler(SyncError, _sync_error)
     return app
 
 
-def requests_router(desk: Desk) -> APIRouter:
+def requests_router(launcher: RunLauncher) -> APIRouter:
     """Return the route that tells what became of the calls for one person."""
     router = APIRouter()
 
     @router.get("/requests/{marketo_id}")
     def requests(marketo_id: int) -> dict[str, Any]:
         """Return the person's link and the runs the webhook started for it, newest first."""
-        row = desk.row_of(marketo_id)
-        runs = newest_first(desk.runs(run_prefix(marketo_id)), marketo_id)
+        row = launcher.row_of(marketo_id)
+        runs = newest_first(launcher.runs(run_prefix(marketo_id)), marketo_id)
         return {
             "marketoId": marketo_id,
             "dynamicsType": row.table if row else None,

@@ -42,7 +42,7 @@ class Row:
     row_id: str
 
 
-class Desk(Protocol):
+class RunLauncher(Protocol):
     """Where requests to create a person go, and what is known of the person. All may raise RetryableError."""
 
     def secrets(self) -> Sequence[str]:

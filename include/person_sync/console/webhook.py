@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from fastapi import APIRouter, Depends, Header, HTTPException, Request
 from fastapi.responses import JSONResponse
 
-from include.person_sync.console.admission import admit
+from include.person_sync.console.acceptance import accept_request
 from include.person_sync.console.sync_request import BadRequest, parse_sync_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from include.person_sync.console.ports import Desk
+    from include.person_sync.console.ports import RunLauncher
 
 log = logging.getLogger(__name__)
 
@@ -25,25 +25,25 @@ BODY_LIMIT: Final = 16 * 1024
 """Far above any template; whoever sends more is no Marketo webhook of ours."""
 
 
-def webhook_router(desk: Desk) -> APIRouter:
+def webhook_router(launcher: RunLauncher) -> APIRouter:
     """Return the router of the webhook. The secret is checked before the body is read."""
     router = APIRouter()
 
-    @router.post(PATH, status_code=202, dependencies=[Depends(secret_check(desk))])
+    @router.post(PATH, status_code=202, dependencies=[Depends(secret_check(launcher))])
     def sync_person(request: Request, body: Annotated[bytes, Depends(limited_body)]) -> JSONResponse:
         """Take a request to create a person and answer at once; the run it starts does the work."""
         wanted = parse_sync_request(body, request.headers.get("content-type", ""))
-        answer = admit(wanted, desk)
+        answer = accept_request(wanted, launcher)
         return JSONResponse(answer.body, status_code=answer.status)
 
     return router
 
 
-def secret_check(desk: Desk) -> Callable[..., None]:
+def secret_check(launcher: RunLauncher) -> Callable[..., None]:
     """Return the dependency that lets in only who shows a secret; it takes as long for a wrong one as for a right."""
 
     def check(secret: Annotated[str | None, Header(alias=SECRET_HEADER)] = None) -> None:
-        if secret is None or not _is_one_of(secret, desk.secrets()):
+        if secret is None or not _is_one_of(secret, launcher.secrets()):
             raise HTTPException(401, {"status": "unauthorized", "message": f"{SECRET_HEADER} is missing or wrong."})
 
     return check

@@ -254,6 +254,11 @@ class Store:
         with self._reading() as connection:
             return plans.load_plan(connection, run_id, direction=direction, statuses=statuses, actions=actions)
 
+    def count_changes(self, run_id: str, direction: str) -> dict[str, dict[str, int]]:
+        """Return the changes of the run's newest plan in one direction: action → status → number; {} without a plan."""
+        with self._reading() as connection:
+            return plans.count_changes(connection, run_id, direction)
+
     def record_outcomes(self, run_id: str, outcomes: pd.DataFrame) -> None:
         """
         Store what became of changes of the run's newest plan.

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import closing
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import pyarrow as pa
-from airflow.sdk import BaseOperator, ObjectStoragePath
+from airflow.sdk import ObjectStoragePath
 
-from dynamics.hooks.dynamics import DynamicsHook
+from dynamics.operators.base import DynamicsOperator
 from include.dynamics import Operation, Outcome
 from include.errors import ConfigError
 from person_sync_airflow.parquet import Manifest, as_json_value, read_rows, write_manifest, write_rows
@@ -36,7 +35,7 @@ _BATCH_ROWS: Final = 2000
 _VERSION: Final = "@odata.etag"
 
 
-class DynamicsExtractOperator(BaseOperator):
+class DynamicsExtractOperator(DynamicsOperator):
     """
     Read rows of a Dynamics table into a Parquet file.
 
@@ -66,6 +65,7 @@ class DynamicsExtractOperator(BaseOperator):
         "since",
         "until",
         "delta_link",
+        "counted",
     )
 
     def __init__(
@@ -79,7 +79,6 @@ class DynamicsExtractOperator(BaseOperator):
         until: datetime | str | None = None,
         track_changes: bool = False,
         delta_link: str | None = None,
-        dynamics_conn_id: str = DynamicsHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -91,12 +90,6 @@ class DynamicsExtractOperator(BaseOperator):
         self.until = until
         self.track_changes = track_changes
         self.delta_link = delta_link
-        self.dynamics_conn_id = dynamics_conn_id
-
-    @cached_property
-    def hook(self) -> DynamicsHook:
-        """The hook of the connection; nothing is read before the task runs."""
-        return DynamicsHook(self.dynamics_conn_id)
 
     def execute(self, context: Context) -> str:
         """Read, write the files, return the manifest's address."""
@@ -110,6 +103,7 @@ class DynamicsExtractOperator(BaseOperator):
             else:
                 pages, details = self._read(client, context, selected)
                 rows = write_rows(directory / "rows.parquet", schema, pages)
+        self.counted = {"rows": rows, "deleted": details.get("deleted", 0), "calls": client.calls}
         self.log.info("Read %d rows of %s in %d calls", rows, self.table, client.calls)
         return write_manifest(directory, Manifest(("rows.parquet",), rows, {"table": self.table, **details}))
 
@@ -142,7 +136,7 @@ class DynamicsExtractOperator(BaseOperator):
         return rows, details | {"deleted_file": "deleted.parquet", "deleted": len(deleted)}
 
 
-class DynamicsLoadOperator(BaseOperator):
+class DynamicsLoadOperator(DynamicsOperator):
     """
     Write the rows of a Parquet file to a Dynamics table.
 
@@ -160,7 +154,7 @@ class DynamicsLoadOperator(BaseOperator):
     :param dynamics_conn_id: id of the Airflow connection.
     """
 
-    template_fields: Sequence[str] = ("source", "table", "refused_to")
+    template_fields: Sequence[str] = ("source", "table", "refused_to", "counted")
 
     def __init__(
         self,
@@ -171,7 +165,6 @@ class DynamicsLoadOperator(BaseOperator):
         operation: Literal["create", "update", "delete"] = "update",
         match_version: bool = False,
         clear_empty: bool = False,
-        dynamics_conn_id: str = DynamicsHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -181,12 +174,6 @@ class DynamicsLoadOperator(BaseOperator):
         self.operation = operation
         self.match_version = match_version
         self.clear_empty = clear_empty
-        self.dynamics_conn_id = dynamics_conn_id
-
-    @cached_property
-    def hook(self) -> DynamicsHook:
-        """The hook of the connection; nothing is written before the task runs."""
-        return DynamicsHook(self.dynamics_conn_id)
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - part of Airflow's interface
         """Write every row once; return counts and the address of those that were not written."""
@@ -199,6 +186,7 @@ class DynamicsLoadOperator(BaseOperator):
                 results = client.apply([self._operation(row, key) for row in rows])
                 counts.update(str(result.outcome) for result in results)
                 refused += [_refusal(row, result) for row, result in zip(rows, results, strict=True) if _failed(result)]
+        self.counted = {"rows": sum(counts.values()), **counts, "calls": client.calls}
         self.log.info("Wrote %d rows of %s in %d calls: %s", counts["done"], self.table, client.calls, dict(counts))
         return {"rows": sum(counts.values()), **counts, "refused_path": self._keep(refused)}
 

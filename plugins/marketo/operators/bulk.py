@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-from airflow.sdk import BaseOperator, ObjectStoragePath
+from airflow.sdk import ObjectStoragePath
 
 from include.errors import ConfigError, RetryableError
 from include.marketo import BulkFileGone, BulkQueueFull, BulkSettings, BulkStatus, MarketoClient
 from include.marketo.bulk import created_between
 from include.marketo.bulk_file import read_people
-from marketo.hooks.marketo import MarketoHook, marketo_connection
+from marketo.hooks.marketo import marketo_connection
+from marketo.operators.base import MarketoOperator
 from marketo.operators.marketo import people_schema
 from marketo.triggers.bulk import MarketoBulkTrigger
 from person_sync_airflow.parquet import Manifest, write_manifest, write_rows
@@ -35,7 +36,7 @@ _JOB: Final = "marketo_bulk_job"
 _CHUNK: Final = 1 << 20
 
 
-class MarketoBulkExtractOperator(BaseOperator):
+class MarketoBulkExtractOperator(MarketoOperator):
     """
     Read people of Marketo into a Parquet file by a bulk extract, without holding a worker while Marketo works.
 
@@ -56,7 +57,7 @@ class MarketoBulkExtractOperator(BaseOperator):
     :param marketo_conn_id: id of the Airflow connection.
     """
 
-    template_fields: Sequence[str] = ("fields", "destination", "since", "until", "extract_filter")
+    template_fields: Sequence[str] = ("fields", "destination", "since", "until", "extract_filter", "counted")
 
     def __init__(
         self,
@@ -68,7 +69,6 @@ class MarketoBulkExtractOperator(BaseOperator):
         extract_filter: Mapping[str, Any] | None = None,
         poll_s: float = 60.0,
         timeout: timedelta = timedelta(hours=12),
-        marketo_conn_id: str = MarketoHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -79,12 +79,11 @@ class MarketoBulkExtractOperator(BaseOperator):
         self.extract_filter = extract_filter
         self.poll_s = poll_s
         self.timeout = timeout
-        self.marketo_conn_id = marketo_conn_id
 
     @cached_property
     def client(self) -> MarketoClient:
         """The client of the connection; nothing is sent before the task runs."""
-        connection = marketo_connection(MarketoHook.get_connection(self.marketo_conn_id))
+        connection = marketo_connection(self.hook.get_connection(self.marketo_conn_id))
         return MarketoClient(connection, bulk=BulkSettings(poll_s=self.poll_s))
 
     def execute(self, context: Context) -> str:
@@ -170,6 +169,7 @@ class MarketoBulkExtractOperator(BaseOperator):
                 ) from None
             pages = ([_typed(row, schema) for row in page] for page in read_people(_chunks(path), schema.names))
             rows = write_rows(directory / "people.parquet", schema, pages)
+        self.counted = {"people": rows, "bytes": job.size or 0}
         self.log.info("Read %d people in %d bytes, job %s", rows, job.size or 0, job.job_id)
         return write_manifest(directory, Manifest(("people.parquet",), rows, {"job": job.job_id}))
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from contextlib import closing
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
-from airflow.sdk import BaseOperator, ObjectStoragePath
+from airflow.sdk import ObjectStoragePath
 
 from include.errors import ConfigError
-from marketo.hooks.marketo import MarketoHook
+from marketo.operators.base import MarketoOperator
 from person_sync_airflow.parquet import Manifest, as_json_value, read_rows, write_manifest, write_rows
 from person_sync_airflow.window import choose_window
 
@@ -37,7 +36,7 @@ _ARROW_TYPES: Final = {
 _BATCH_ROWS: Final = 3000
 
 
-class MarketoExtractOperator(BaseOperator):
+class MarketoExtractOperator(MarketoOperator):
     """
     Read people of Marketo into a Parquet file.
 
@@ -54,7 +53,7 @@ class MarketoExtractOperator(BaseOperator):
     :param marketo_conn_id: id of the Airflow connection.
     """
 
-    template_fields: Sequence[str] = ("fields", "destination", "lead_ids", "since", "until")
+    template_fields: Sequence[str] = ("fields", "destination", "lead_ids", "since", "until", "counted")
 
     def __init__(
         self,
@@ -64,7 +63,6 @@ class MarketoExtractOperator(BaseOperator):
         lead_ids: Sequence[int] | str | None = None,
         since: datetime | str | None = None,
         until: datetime | str | None = None,
-        marketo_conn_id: str = MarketoHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -73,12 +71,6 @@ class MarketoExtractOperator(BaseOperator):
         self.lead_ids = lead_ids
         self.since = since
         self.until = until
-        self.marketo_conn_id = marketo_conn_id
-
-    @cached_property
-    def hook(self) -> MarketoHook:
-        """The hook of the connection; nothing is read before the task runs."""
-        return MarketoHook(self.marketo_conn_id)
 
     def execute(self, context: Context) -> str:
         """Read, write the files, return the manifest's address."""
@@ -87,6 +79,7 @@ class MarketoExtractOperator(BaseOperator):
             schema = people_schema(client.describe(), self.fields)
             ids, details = self._wanted(client, context)
             rows = write_rows(directory / "people.parquet", schema, client.leads_by("id", ids, schema.names[1:]))
+        self.counted = {"people": rows, "asked_for": len(ids), "calls": client.calls}
         self.log.info("Read %d of %d people in %d calls", rows, len(ids), client.calls)
         return write_manifest(directory, Manifest(("people.parquet",), rows, details))
 
@@ -99,7 +92,7 @@ class MarketoExtractOperator(BaseOperator):
         return ids, {"since": start.isoformat(), "until": end.isoformat()}
 
 
-class MarketoLoadOperator(BaseOperator):
+class MarketoLoadOperator(MarketoOperator):
     """
     Write the rows of a Parquet file to people of Marketo.
 
@@ -115,7 +108,7 @@ class MarketoLoadOperator(BaseOperator):
     :param marketo_conn_id: id of the Airflow connection.
     """
 
-    template_fields: Sequence[str] = ("source", "lookup_field", "partition", "refused_to")
+    template_fields: Sequence[str] = ("source", "lookup_field", "partition", "refused_to", "counted")
 
     def __init__(
         self,
@@ -126,7 +119,6 @@ class MarketoLoadOperator(BaseOperator):
         action: Any = "createOrUpdate",
         clear_empty: bool = False,
         partition: str | None = None,
-        marketo_conn_id: str = MarketoHook.default_conn_name,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -136,12 +128,6 @@ class MarketoLoadOperator(BaseOperator):
         self.action = action
         self.clear_empty = clear_empty
         self.partition = partition
-        self.marketo_conn_id = marketo_conn_id
-
-    @cached_property
-    def hook(self) -> MarketoHook:
-        """The hook of the connection; nothing is written before the task runs."""
-        return MarketoHook(self.marketo_conn_id)
 
     def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002 - part of Airflow's interface
         """Write every row once, in order; return counts and the address of the refused ones."""
@@ -157,6 +143,7 @@ class MarketoLoadOperator(BaseOperator):
                 )
                 counts.update(result.status for result in results)
                 refused += [_refusal(row, result) for row, result in zip(rows, results, strict=True) if result.errors]
+        self.counted = {"rows": sum(counts.values()), **counts, "calls": client.calls}
         self.log.info("Wrote %d rows in %d calls: %s", sum(counts.values()), client.calls, dict(counts))
         return {"rows": sum(counts.values()), **counts, "refused_path": self._keep(refused)}
 

@@ -59,7 +59,7 @@ class MarketoBulkTrigger(BaseTrigger):
         while True:
             await asyncio.sleep(self.poll_s)
             states = await asyncio.to_thread(self._states, connection)
-            if not states or any(BulkStatus(one) not in _UNDER_WAY for one in states.values()):
+            if not states or any(BulkStatus(state) not in _UNDER_WAY for state in states.values()):
                 yield TriggerEvent({"jobs": states or {}})  # type: ignore[no-untyped-call]
                 return
 

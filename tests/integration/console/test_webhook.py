@@ -26,8 +26,8 @@ LEAD = {"status": "queued", "marketoId": 1004, "syncAs": "lead", "runId": "sync_
 
 
 @dataclass
-class Office:
-    """A desk in memory, with the promises a server's desk makes: an id is started once, whoever asks."""
+class Launcher:
+    """A launcher in memory, with the promises a server's makes: an id is started once, whoever asks."""
 
     known: list[str] = field(default_factory=lambda: [SECRET])
     started: dict[str, CreateRun] = field(default_factory=dict)
@@ -63,13 +63,13 @@ class Office:
 
 
 @pytest.fixture
-def office() -> Office:
-    """Return a desk at which nobody has asked for anything yet."""
-    return Office()
+def launcher() -> Launcher:
+    """Return a launcher through which nobody has asked for anything yet."""
+    return Launcher()
 
 
 @pytest.fixture
-def client(office: Office) -> TestClient:
+def client(launcher: Launcher) -> TestClient:
     """Return a client of the app; `Authorization: ann` is a signed-in user."""
 
     def user(request: Request) -> str:
@@ -77,47 +77,47 @@ def client(office: Office) -> TestClient:
             raise HTTPException(401, "Not authenticated")
         return "ann"
 
-    return TestClient(create_app(Access(user=user), office), raise_server_exceptions=False)
+    return TestClient(create_app(Access(user=user), launcher), raise_server_exceptions=False)
 
 
 def _call(client: TestClient, body: Any = None, **headers: str) -> Any:
     return client.post(PATH, json=body or {"marketoId": 1004}, headers={**LET_IN, **headers})
 
 
-def test_call_starts_one_run_and_is_answered_with_its_id(client: TestClient, office: Office):
+def test_call_starts_one_run_and_is_answered_with_its_id(client: TestClient, launcher: Launcher):
     """A call for somebody new is accepted, and its run gets what was asked for."""
     answer = _call(client, {"marketoId": "1004", "syncAs": "contact", "owner": "jane@example.com"})
 
     assert answer.status_code == 202
     assert answer.json() | {"message": ""} == LEAD | {"syncAs": "contact", "message": ""}
     assert all(isinstance(value, str | int) for value in answer.json().values()), "a response mapping needs flat values"
-    assert office.started["sync_person__1004__1"].params == {
+    assert launcher.started["sync_person__1004__1"].params == {
         "marketo_id": 1004, "table": "contact", "owner": "jane@example.com",
     }  # fmt: skip
 
 
-def test_repeated_call_gets_the_same_answer_and_no_second_run(client: TestClient, office: Office):
+def test_repeated_call_gets_the_same_answer_and_no_second_run(client: TestClient, launcher: Launcher):
     """As long as the first run is at work, each repetition is answered as the first call was."""
     first = _call(client)
-    office.started["sync_person__1004__1"] = CreateRun(
-        "sync_person__1004__1", "running", office.started["sync_person__1004__1"].params
+    launcher.started["sync_person__1004__1"] = CreateRun(
+        "sync_person__1004__1", "running", launcher.started["sync_person__1004__1"].params
     )
 
     assert [(_call(client).status_code, _call(client).json()) for _ in range(3)] == [(202, first.json())] * 3
-    assert list(office.started) == ["sync_person__1004__1"]
+    assert list(launcher.started) == ["sync_person__1004__1"]
 
 
-def test_calls_at_the_same_moment_start_one_run(client: TestClient, office: Office):
+def test_calls_at_the_same_moment_start_one_run(client: TestClient, launcher: Launcher):
     """Twenty simultaneous calls for one person get one answer and start one run."""
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: _call(client), range(20)))
 
     assert {one.status_code for one in answers} == {202}
     assert {one.json()["runId"] for one in answers} == {"sync_person__1004__1"}
-    assert len(office.started) == 1
+    assert len(launcher.started) == 1
 
 
-def test_call_for_somebody_being_created_as_something_else_conflicts(client: TestClient, office: Office):
+def test_call_for_somebody_being_created_as_something_else_conflicts(client: TestClient, launcher: Launcher):
     """There can be one row only, so a call for the other table or another owner is refused while a run is at work."""
     _call(client)
 
@@ -125,51 +125,51 @@ def test_call_for_somebody_being_created_as_something_else_conflicts(client: Tes
         answer = _call(client, other)
         assert (answer.status_code, answer.json()["status"]) == (409, "already_queued")
         assert answer.json()["runId"] == "sync_person__1004__1"
-    assert len(office.started) == 1
+    assert len(launcher.started) == 1
 
 
-def test_call_for_somebody_who_is_synced_conflicts_and_tells_the_row(client: TestClient, office: Office):
+def test_call_for_somebody_who_is_synced_conflicts_and_tells_the_row(client: TestClient, launcher: Launcher):
     """Who has a row already is left alone: no run, and the answer says which row it is."""
-    office.rows[1004] = Row("contact", "6e1c0f0a-0000-4000-8000-000000000001")
+    launcher.rows[1004] = Row("contact", "6e1c0f0a-0000-4000-8000-000000000001")
 
     answer = _call(client)
 
     assert (answer.status_code, answer.json()["status"]) == (409, "already_synced")
-    assert (answer.json()["dynamicsType"], answer.json()["dynamicsId"]) == ("contact", office.rows[1004].row_id)
-    assert office.started == {}
+    assert (answer.json()["dynamicsType"], answer.json()["dynamicsId"]) == ("contact", launcher.rows[1004].row_id)
+    assert launcher.started == {}
 
 
 @pytest.mark.parametrize("state", ["failed", "success"])
-def test_call_after_a_run_that_left_no_row_starts_the_next(client: TestClient, office: Office, state: str):
+def test_call_after_a_run_that_left_no_row_starts_the_next(client: TestClient, launcher: Launcher, state: str):
     """A person whose run failed, or was refused, may be asked for again; the new run has the next number."""
     _call(client)
-    office.end("sync_person__1004__1", state)
+    launcher.end("sync_person__1004__1", state)
     _call(client, {"marketoId": 10045})
 
     answer = _call(client)
 
     assert (answer.status_code, answer.json()["runId"]) == (202, "sync_person__1004__2")
-    assert list(office.started) == ["sync_person__1004__1", "sync_person__10045__1", "sync_person__1004__2"]
+    assert list(launcher.started) == ["sync_person__1004__1", "sync_person__10045__1", "sync_person__1004__2"]
 
 
 @pytest.mark.parametrize("shown", [None, "", "wrong", SECRET.upper(), SECRET + " x", "ä".encode()])
-def test_wrong_or_missing_secret_is_turned_away(client: TestClient, office: Office, shown: Any):
+def test_wrong_or_missing_secret_is_turned_away(client: TestClient, launcher: Launcher, shown: Any):
     """Without the secret nothing is read and nothing is started."""
     headers = {} if shown is None else {SECRET_HEADER: shown}
 
     answer = client.post(PATH, content=b"not even JSON", headers=headers)
 
     assert (answer.status_code, answer.json()["status"]) == (401, "unauthorized")
-    assert office.started == {}
+    assert launcher.started == {}
 
 
-def test_both_secrets_are_taken_while_they_are_changed(client: TestClient, office: Office):
+def test_both_secrets_are_taken_while_they_are_changed(client: TestClient, launcher: Launcher):
     """With two secrets set, either opens the door; with none, nothing does, not even an empty one."""
-    office.known = [SECRET, OLD_SECRET]
+    launcher.known = [SECRET, OLD_SECRET]
     assert [_call(client, **{SECRET_HEADER: one}).status_code for one in (SECRET, OLD_SECRET)] == [202, 202]
 
     for none in ([], [""]):
-        office.known = none
+        launcher.known = none
         assert [_call(client, **{SECRET_HEADER: one}).status_code for one in (SECRET, "")] == [401, 401]
 
 
@@ -177,12 +177,12 @@ def test_both_secrets_are_taken_while_they_are_changed(client: TestClient, offic
     ("body", "field"),
     [(b"", "body"), (b'{"syncAs": "lead"}', "marketoId"), (b'{"marketoId": 4, "syncAs": "company"}', "syncAs")],
 )
-def test_malformed_call_is_refused_by_name(client: TestClient, office: Office, body: bytes, field: str):
+def test_malformed_call_is_refused_by_name(client: TestClient, launcher: Launcher, body: bytes, field: str):
     """What can't be understood is answered 400, naming the part."""
     answer = client.post(PATH, content=body, headers=LET_IN)
 
     assert (answer.status_code, answer.json()["status"], answer.json()["field"]) == (400, "bad_request", field)
-    assert office.started == {}
+    assert launcher.started == {}
 
 
 def test_form_is_understood(client: TestClient):
@@ -192,7 +192,7 @@ def test_form_is_understood(client: TestClient):
     assert (answer.status_code, answer.json() | {"message": ""}) == (202, LEAD | {"message": ""})
 
 
-def test_large_body_is_refused_with_and_without_a_length(client: TestClient, office: Office):
+def test_large_body_is_refused_with_and_without_a_length(client: TestClient, launcher: Launcher):
     """A body beyond the limit is refused before it is read whole, also when its length is not told in advance."""
     large = b'{"marketoId": 1004, "x": "' + b"x" * BODY_LIMIT + b'"}'
 
@@ -201,16 +201,18 @@ def test_large_body_is_refused_with_and_without_a_length(client: TestClient, off
 
     assert (told.status_code, untold.status_code) == (413, 413)
     assert told.json()["status"] == "too_large"
-    assert office.started == {}
+    assert launcher.started == {}
 
 
 @pytest.mark.parametrize(
     ("trouble", "word"),
     [(RetryableError("database host db1 is away"), "unavailable"), (ConfigError("bad url"), "not_configured")],
 )
-def test_trouble_inside_is_answered_without_details(client: TestClient, office: Office, trouble: Exception, word: str):
+def test_trouble_inside_is_answered_without_details(
+    client: TestClient, launcher: Launcher, trouble: Exception, word: str
+):
     """When no run can be started the caller learns that, and nothing about the machinery."""
-    office.trouble = trouble
+    launcher.trouble = trouble
 
     answer = _call(client)
 
@@ -219,7 +221,7 @@ def test_trouble_inside_is_answered_without_details(client: TestClient, office: 
     assert ("retry-after" in answer.headers) == (word == "unavailable")
 
 
-def test_every_other_route_asks_for_a_user(client: TestClient, office: Office):
+def test_every_other_route_asks_for_a_user(client: TestClient, launcher: Launcher):
     """Walking all routes without credentials: the webhook wants its secret, every other route a signed-in user."""
     app: Any = client.app
     routes = [one for one in app.routes if isinstance(one, APIRoute)]
@@ -236,12 +238,12 @@ def test_every_other_route_asks_for_a_user(client: TestClient, office: Office):
     assert [client.get(path).status_code for path in ("/docs", "/redoc", "/openapi.json")] == [404, 404, 404]
 
 
-def test_user_can_see_what_became_of_the_calls(client: TestClient, office: Office):
+def test_user_can_see_what_became_of_the_calls(client: TestClient, launcher: Launcher):
     """A signed-in user sees a person's row and the runs that calls have started, the newest first."""
     _call(client)
-    office.end("sync_person__1004__1", "failed")
+    launcher.end("sync_person__1004__1", "failed")
     _call(client)
-    office.rows[1004] = Row("lead", "row-1")
+    launcher.rows[1004] = Row("lead", "row-1")
 
     answer = client.get("/requests/1004", headers={"Authorization": "ann"})
 

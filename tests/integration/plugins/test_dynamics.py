@@ -127,16 +127,19 @@ def test_extract_follows_the_change_feed(sandbox: Sandbox, tmp_path: Path):
     sandbox.dynamics.edit("contact", kept, {"lastname": "Changed"})
     sandbox.dynamics.delete("contact", gone)
 
-    second = DynamicsExtractOperator(
+    operator = DynamicsExtractOperator(
         task_id="b",
         destination=f"file://{tmp_path}/second",
         delta_link=read_manifest(first).details["delta_link"],
         **arguments,
-    ).execute({})  # type: ignore[typeddict-item]
+    )
+    second = operator.execute({})  # type: ignore[typeddict-item]
 
     assert {kept, gone} <= set(_frame(first)["contactid"])
     assert _frame(second)[["contactid", "lastname"]].values.tolist() == [[kept, "Changed"]]
     assert _frame(second, "deleted.parquet")["contactid"].tolist() == [gone]
+    assert operator.counted is not None
+    assert (operator.counted["rows"], operator.counted["deleted"]) == (1, 1)
 
 
 def test_extract_names_unknown_columns(sandbox: Sandbox, tmp_path: Path):
@@ -156,11 +159,14 @@ def test_load_updates_rows_and_keeps_the_others_with_a_reason(sandbox: Sandbox, 
     rows = pd.DataFrame({"contactid": [row, missing], "lastname": ["After", "Nobody"], "jobtitle": [None, None]})
     rows.to_parquet(tmp_path / "rows.parquet", index=False)
 
-    result = DynamicsLoadOperator(
+    operator = DynamicsLoadOperator(
         task_id="t", source=f"file://{tmp_path}/rows.parquet", table="contact", refused_to=f"file://{tmp_path}"
-    ).execute({})  # type: ignore[typeddict-item]
+    )
+    result = operator.execute({})  # type: ignore[typeddict-item]
 
     assert (result["rows"], result["done"], result["missing"]) == (2, 1, 1)
+    assert operator.counted is not None
+    assert (operator.counted["rows"], operator.counted["missing"]) == (2, 1)
     assert sandbox.dynamics.row("contact", row)["lastname"] == "After"
     assert sandbox.dynamics.row("contact", row)["jobtitle"] == "Clerk"
     refused = _frame(result["refused_path"], "refused.parquet")

@@ -90,6 +90,7 @@ def test_extract_reads_people_by_id(sandbox: Sandbox, tmp_path: Path):
     assert frame["firstName"].tolist() == ["N0", "N1", "N2"]
     assert frame["leadScore"].dtype.kind in "if"
     assert read_manifest(manifest).rows == 3
+    assert operator.counted == {"people": 3, "asked_for": 3, "calls": 2}
 
 
 def test_extract_reads_who_changed_in_the_data_interval(sandbox: Sandbox, tmp_path: Path, context: dict[str, Any]):
@@ -172,6 +173,7 @@ def test_load_writes_good_rows_and_keeps_the_refused_ones(sandbox: Sandbox, tmp_
     result = operator.execute({})  # type: ignore[typeddict-item]
 
     assert (result["rows"], result["updated"], result["created"], result["skipped"]) == (3, 1, 1, 1)
+    assert operator.counted == {"rows": 3, "updated": 1, "created": 1, "skipped": 1, "calls": 1}
     lead = sandbox.marketo.lead(existing)
     assert (lead["firstName"], lead["city"]) == ("New", "Oslo")
     refused = _frame(result["refused_path"])

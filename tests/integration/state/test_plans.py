@@ -54,6 +54,18 @@ def test_plan_comes_back_as_it_was_saved(store: Store, begin: Callable[..., str]
     assert plan.changes[["code", "message", "request_id", "dynamics_version"]].isna().all(axis=None)
 
 
+def test_changes_are_counted_by_action_and_status(store: Store, begin: Callable[..., str]) -> None:
+    """The counts of a direction tell what became of its changes, and a run that has not planned has none."""
+    run_id = begin()
+    assert store.count_changes(run_id, "to_dynamics") == {}
+    store.save_plan(run_id, CHANGES, VALUES)
+
+    store.record_outcomes(run_id, outcomes((0, "refused")))
+
+    assert store.count_changes(run_id, "to_dynamics") == {"update": {"refused": 1}}
+    assert store.count_changes(run_id, "to_marketo") == {"create": {"planned": 1}}
+
+
 def test_empty_plan_comes_back_empty(store: Store, begin: Callable[..., str]) -> None:
     """A run with nothing to do has a plan too: one without rows."""
     run_id = begin()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from include.http.retry import Patience, RetryPolicy, backoff_ceiling, compute_wait, parse_retry_after
+from include.http.retry import RetryBudget, RetryPolicy, backoff_ceiling, compute_wait, parse_retry_after
 
 NOW = datetime(2026, 5, 2, 7, 30, tzinfo=UTC)
 
@@ -52,25 +52,25 @@ def test_wait_is_never_shorter_than_advised_when_the_server_gives_advice():
     assert 10.0 < compute_wait(policy, 4, 10.0, 0.99) <= 11.0
 
 
-def test_patience_ends_when_all_attempts_are_used():
+def test_retry_budget_ends_when_all_attempts_are_used():
     """Three attempts allow two waits."""
-    patience = Patience(RetryPolicy(attempts=3, base_s=1.0), lambda: 1.0)
+    budget = RetryBudget(RetryPolicy(attempts=3, base_s=1.0), lambda: 1.0)
 
-    assert [patience.next_wait() for _ in range(3)] == [1.0, 2.0, None]
+    assert [budget.next_wait() for _ in range(3)] == [1.0, 2.0, None]
 
 
-def test_patience_ends_when_one_cause_has_used_up_its_repeats():
+def test_retry_budget_ends_when_one_cause_has_used_up_its_repeats():
     """A cause with its own bound ends the retries earlier, without taking anything from other causes."""
-    patience = Patience(RetryPolicy(attempts=9), lambda: 0.0)
+    budget = RetryBudget(RetryPolicy(attempts=9), lambda: 0.0)
 
-    assert patience.next_wait(cause="611", max_repeats=1) == 0.0
-    assert patience.next_wait(cause="606") == 0.0
-    assert patience.next_wait(cause="611", max_repeats=1) is None
+    assert budget.next_wait(cause="611", max_repeats=1) == 0.0
+    assert budget.next_wait(cause="606") == 0.0
+    assert budget.next_wait(cause="611", max_repeats=1) is None
 
 
-def test_patience_ends_when_the_wait_would_exceed_the_total():
+def test_retry_budget_ends_when_the_wait_would_exceed_the_total():
     """A wait longer than what is left of the total is not begun: the caller is told at once."""
-    patience = Patience(RetryPolicy(attempts=9, total_wait_s=60.0), lambda: 0.0)
+    budget = RetryBudget(RetryPolicy(attempts=9, total_wait_s=60.0), lambda: 0.0)
 
-    assert patience.next_wait(after_s=50.0) == 50.0
-    assert patience.next_wait(after_s=11.0) is None
+    assert budget.next_wait(after_s=50.0) == 50.0
+    assert budget.next_wait(after_s=11.0) is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from include.errors import ConfigError, ContractViolation, LostAnswer, RetryableError
-from include.http.retry import Patience, RetryPolicy
+from include.http.retry import RetryBudget, RetryPolicy
 from include.marketo import operations
 from include.marketo.batches import MOST_REFUSALS_IN_A_ROW, BatchWriter, LostBatch
 from include.marketo.envelope import CallRefused
@@ -43,7 +43,7 @@ class Recorder:
             records,
             self.send,
             operations.SYNC_LEADS,
-            patience=Patience(RetryPolicy(), lambda: 0.5),
+            retry_budget=RetryBudget(RetryPolicy(), lambda: 0.5),
             sleep=self.slept.append,
             on_batch=self.on_batch,
         ).run()
@@ -233,7 +233,7 @@ def test_mismatch_is_a_contract_violation_when_results_are_missing():
         people(3),
         lambda encoded: [RowResult("updated", 1, request_id="r#9")] * (len(encoded) - 1),
         operations.SYNC_LEADS,
-        patience=Patience(RetryPolicy(), lambda: 0.5),
+        retry_budget=RetryBudget(RetryPolicy(), lambda: 0.5),
         sleep=lambda _: None,
     )
 

@@ -17,7 +17,7 @@ from include.errors import RetryableError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.person_sync.console.ports import CreateRun, Desk
+    from include.person_sync.console.ports import CreateRun, RunLauncher
     from include.person_sync.console.sync_request import SyncRequest
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Answer:
     body: dict[str, Any]
 
 
-def admit(request: SyncRequest, desk: Desk) -> Answer:
+def accept_request(request: SyncRequest, launcher: RunLauncher) -> Answer:
     """
     Return the answer to a request, having started a run when none is at work for the person and no row is linked.
 
@@ -43,15 +43,15 @@ def admit(request: SyncRequest, desk: Desk) -> Answer:
     """
     prefix = run_prefix(request.marketo_id)
     for _ in range(_TRIES):
-        runs = [one for one in desk.runs(prefix) if _number(one, prefix)]
-        active = [one for one in runs if one.active]
+        runs = [run for run in launcher.runs(prefix) if _number(run, prefix)]
+        active = [run for run in runs if run.active]
         if active:
-            return _joined(request, max(active, key=lambda one: _number(one, prefix)))
-        row = desk.row_of(request.marketo_id)
+            return _joined(request, max(active, key=lambda run: _number(run, prefix)))
+        row = launcher.row_of(request.marketo_id)
         if row is not None:
             return _already_synced(request, row.table, row.row_id)
-        run_id = f"{prefix}{1 + max((_number(one, prefix) for one in runs), default=0)}"
-        if desk.start(run_id, request.params()):
+        run_id = f"{prefix}{1 + max((_number(run, prefix) for run in runs), default=0)}"
+        if launcher.start(run_id, request.params()):
             log.info("person %s is to be created as %s: run %s", request.marketo_id, request.table, run_id)
             return _queued(request, run_id)
     raise RetryableError(f"No run could be started for person {request.marketo_id}; others keep starting some.")
@@ -70,7 +70,7 @@ def _number(run: CreateRun, prefix: str) -> int:
 def newest_first(runs: Sequence[CreateRun], marketo_id: int) -> list[CreateRun]:
     """Return a person's runs, the newest first."""
     prefix = run_prefix(marketo_id)
-    return sorted((one for one in runs if _number(one, prefix)), key=lambda one: -_number(one, prefix))
+    return sorted((run for run in runs if _number(run, prefix)), key=lambda run: -_number(run, prefix))
 
 
 def _queued(request: SyncRequest, run_id: str) -> Answer:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from person_sync_airflow.operator import SyncOperator, sync_run_id
-from person_sync_airflow.stages import noting_failure
+from person_sync_airflow.operators.base import SyncOperator, sync_run_id
+from person_sync_airflow.operators.stage import noting_failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +31,12 @@ class OpenAuditOperator(SyncOperator):
     """
 
     template_fields: Sequence[str] = ("repair", "sample", "override")
-    ui_color = "#e8f0fe"
+    task_doc = """
+    Registers the audit and checks that today's Marketo calls suffice to read everybody.
+
+    - **Writes** the run into the state database.
+    - **When it fails** with `QuotaExhausted`: the error says until when; the next night's audit does the work.
+    """
 
     def __init__(
         self,
@@ -64,7 +69,13 @@ class OpenAuditOperator(SyncOperator):
 class CompareSidesOperator(SyncOperator):
     """Compare everybody on both sides; reads only. Returns the reference of what was found."""
 
-    ui_color = "#e6f4ea"
+    task_doc = """
+    Reads all contacts, leads and linked people, compares every mapped field, and looks a second time at what differs.
+
+    - **Writes** Parquet files below `PERSON_SYNC_STAGING`, nothing in either system.
+    - **Returns** their manifest's reference.
+    - **When it fails**: clear it; it reads anew.
+    """
 
     def execute(self, context: Context) -> str:
         """Compare and return the manifest's reference."""
@@ -83,7 +94,12 @@ class PublishAuditOperator(SyncOperator):
     """
 
     template_fields: Sequence[str] = ("compared",)
-    ui_color = "#e6f4ea"
+    task_doc = """
+    Makes the audit's page of what was compared, and stores its counts with the run. The log names the place.
+
+    - **Writes** the report below `PERSON_SYNC_STAGING`, or where `audit.reports` says.
+    - **When it fails** the place for reports can't be written to; mend that and clear it.
+    """
 
     def __init__(self, *, compared: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -110,7 +126,15 @@ class RepairOperator(SyncOperator):
     """
 
     template_fields: Sequence[str] = ("compared", "repair")
-    ui_color = "#fef7e0"
+    task_doc = """
+    Sends what differs through the ordinary plan, brakes and writes, as runs of their own. Skipped unless `repair` was
+    set.
+
+    - **Writes** both systems.
+    - **Returns** the runs it took and how each ended.
+    - **When it fails** with `SafetyStop`: look at the audit's page; if the repair is right, trigger the DAG with
+      `repair` and the brake's name under `override`. Clear it at any time: what agrees by now is left alone.
+    """
 
     def __init__(self, *, compared: Any, repair: bool | str = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -126,4 +150,4 @@ class RepairOperator(SyncOperator):
         from include.person_sync.audit import repair
 
         runs = repair(self.sync_context(process=getpid()), sync_run_id(context), self.compared)
-        return [{name: one[name] for name in ("run_id", "status", "counts")} for one in runs]
+        return [{name: run[name] for name in ("run_id", "status", "counts")} for run in runs]

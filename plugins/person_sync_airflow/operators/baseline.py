@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import task_group
 
+from dynamics.operators.base import DynamicsOperator
 from include.errors import ConfigError, QuotaExhausted
-from person_sync_airflow.operator import SyncOperator, sync_run_id
+from marketo.operators.base import MarketoOperator
+from person_sync_airflow.operators.base import SyncOperator, sync_run_id
 from person_sync_airflow.run_params import origin_of
 
 if TYPE_CHECKING:
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
     from include.person_sync.baseline import BaselineRequest
 
 __all__ = [
-    "BaselineStepOperator",
+    "CloseBaselineOperator",
     "OpenBaselineOperator",
+    "PartitionPeopleOperator",
+    "ReadDynamicsOperator",
     "ReadMarketoOperator",
     "SyncPartitionOperator",
     "partition_chain",
@@ -43,7 +47,12 @@ class OpenBaselineOperator(SyncOperator):
     """
 
     template_fields: Sequence[str] = ("partitions", "plan_only", "since", "override")
-    ui_color = "#e8f0fe"
+    task_doc = """
+    Notes where Marketo's feeds stand before anybody is read, so that cycles later go on from there.
+
+    - **Writes** the baseline into the state database.
+    - **When it fails**: the error names the setting or param that is wrong; nothing was read yet.
+    """
 
     def __init__(
         self,
@@ -88,7 +97,16 @@ class ReadMarketoOperator(SyncOperator):
     :param timeout: how long to wait for a state of the extracts to change
     """
 
-    ui_color = "#e6f4ea"
+    ui_color = MarketoOperator.ui_color
+    ui_fgcolor = MarketoOperator.ui_fgcolor
+
+    task_doc = """
+    Reads everybody in Marketo by bulk extracts of 31 days each, waiting for them without holding a worker; by id where
+    there is no bulk extract. Waits by itself when the day's 500 MB or calls are used up.
+
+    - **Writes** staged files, nothing in Marketo.
+    - **When it fails**: clear it; what was extracted is kept, and extracts that still run are found again.
+    """
 
     def __init__(self, *, timeout: timedelta = timedelta(hours=12), **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -117,27 +135,60 @@ class ReadMarketoOperator(SyncOperator):
         self.execute(context)
 
 
-class BaselineStepOperator(SyncOperator):
+class ReadDynamicsOperator(SyncOperator):
+    """Stage everybody in Dynamics, page by page, and keep the delta links."""
+
+    ui_color = DynamicsOperator.ui_color
+    ui_fgcolor = DynamicsOperator.ui_fgcolor
+
+    task_doc = """
+    Pages through all contacts and leads, and keeps the delta links from which cycles go on later.
+
+    - **Writes** staged files, nothing in Dynamics.
+    - **When it fails**: clear it; pages that were read are kept.
     """
-    Carry out one of the other steps, by name; safe to run again at any time.
 
-    :param step: `read_dynamics`, `partition` or `close_baseline`
+    def execute(self, context: Context) -> None:
+        """Read both tables, or what is left of them."""
+        from include.person_sync.baseline import read_dynamics
+
+        read_dynamics(self.sync_context(), sync_run_id(context))
+
+
+class PartitionPeopleOperator(SyncOperator):
+    """Cut everybody into partitions, so that whoever may belong together meets in one. Returns their numbers."""
+
+    task_doc = """
+    Cuts everybody who was read into partitions; a pair, and whoever shares an e-mail address, meet in one.
+
+    - **Writes** staged files.
+    - **Returns** the numbers of the partitions: each becomes a chain of tasks.
+    - **When it fails**: clear it; partitions that are written stay as they are.
     """
-
-    ui_color = "#e6f4ea"
-    steps = ("read_dynamics", "partition", "close_baseline")
-
-    def __init__(self, *, step: str, **kwargs: Any) -> None:
-        if step not in self.steps:
-            raise ValueError(f"step {step!r} is unknown; valid: {', '.join(self.steps)}")
-        super().__init__(**kwargs)
-        self.step = step
 
     def execute(self, context: Context) -> Any:
-        """Call the step and return what it returns: partition numbers, a summary, or nothing."""
-        from include.person_sync import baseline
+        """Partition and return the numbers."""
+        from include.person_sync.baseline import partition
 
-        return getattr(baseline, self.step)(self.sync_context(), sync_run_id(context))
+        return partition(self.sync_context(), sync_run_id(context))
+
+
+class CloseBaselineOperator(SyncOperator):
+    """End the baseline: cycles go on from where it began, and the staged people are removed. Returns a summary."""
+
+    task_doc = """
+    Stores the watermarks from before the reading, unless a cycle has moved them since, and removes the staged people.
+
+    - **Writes** the state database.
+    - **Returns** what the partitions counted together.
+    - **When it fails** a partition may not be done yet: clear that first, then this.
+    """
+
+    def execute(self, context: Context) -> Any:
+        """Close the baseline and return its summary."""
+        from include.person_sync.baseline import close_baseline
+
+        return close_baseline(self.sync_context(), sync_run_id(context))
 
 
 class SyncPartitionOperator(SyncOperator):
@@ -150,7 +201,16 @@ class SyncPartitionOperator(SyncOperator):
     """
 
     template_fields: Sequence[str] = ("number",)
-    ui_color = "#e6f4ea"
+    task_doc = """
+    Works through one partition as a run of its own: plan, brakes, writes, commit. The task *report* tells of its
+    refusals.
+
+    - **Reads** the partition's staged people, links and base.
+    - **Writes** both systems and the state database.
+    - **When it fails**: `LeaseHeld`: a cycle is at work, it is tried again. `SafetyStop`: look at the plan; if it is
+      right, start the baseline again with the brake's name under `override`. Clear it at any time: what has an outcome
+      is left alone.
+    """
 
     def __init__(self, *, number: Any, report: bool = False, lease_wait_s: float = 900, **kwargs: Any) -> None:
         super().__init__(**kwargs)

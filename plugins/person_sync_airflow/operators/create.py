@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from person_sync_airflow.operator import SyncOperator, sync_run_id
+from person_sync_airflow.counting import CountingOperator
+from person_sync_airflow.operators.base import SyncOperator, sync_run_id
 from person_sync_airflow.run_params import origin_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["SyncPersonOperator"]
 
 
-class SyncPersonOperator(SyncOperator):
+class SyncPersonOperator(SyncOperator, CountingOperator):
     """
     Create one Marketo person in Dynamics now, unless it is there already; safe to repeat.
 
@@ -32,8 +33,17 @@ class SyncPersonOperator(SyncOperator):
     :param lease_wait_s: seconds to wait for the lease before the task fails and is tried again
     """
 
-    template_fields: Sequence[str] = ("marketo_id", "table", "row_owner")
-    ui_color = "#e8f0fe"
+    template_fields: Sequence[str] = ("marketo_id", "table", "row_owner", "counted")
+    task_doc = """
+    Runs all stages for one Marketo person in one task: somebody waits for the row.
+
+    - **Reads** the person, rows with the same e-mail address.
+    - **Writes** the row, its id into the person, the state database.
+    - **Returns** the run's summary; the outcome is under `people`.
+    - **When it fails**: it is tried again while another run holds the lease or a system is away. `ConfigError`: the
+      error says what to do. Clear it at any time: the row's id follows from the person's, so there is never a second
+      row.
+    """
 
     def __init__(
         self,
@@ -52,11 +62,12 @@ class SyncPersonOperator(SyncOperator):
 
     def execute(self, context: Context) -> Mapping[str, Any]:
         """Create the person and return the run's summary."""
+        from include.person_sync.present.counted import count_summary
         from include.person_sync.run.create import create_people
 
         # The time tells runs of one id apart: ids count up from 1 again when Airflow's old runs are cleaned away.
         stamp = f"{context['dag_run'].run_after:%Y%m%dT%H%M%S}"
-        return create_people(
+        summary = create_people(
             self.sync_context(process=os.getpid()),
             [int(self.marketo_id)],
             table=str(self.table),
@@ -65,3 +76,5 @@ class SyncPersonOperator(SyncOperator):
             run_id=f"{sync_run_id(context)}__{stamp}",
             wait_s=self.lease_wait_s,
         )
+        self.counted = count_summary(summary)
+        return summary

@@ -1,9 +1,15 @@
-"""What the operators of the sync share: the context of a run, made from Airflow's connections."""
+"""
+What the operators of the sync share: the context of a run, made from Airflow's connections.
+
+Connections are read as the command line reads them, not through the hooks: the operators of either system stand on this
+module, and neither system knows the other.
+"""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseHook, BaseOperator, ObjectStoragePath
 from airflow.sdk.exceptions import AirflowNotFoundException
@@ -40,10 +46,16 @@ class SyncOperator(BaseOperator):
     """
     Base of the operators of the sync.
 
+    A task shows `task_doc` as its documentation: what it reads, what it writes, and what to do when it fails.
+
     :param marketo_conn_id: Airflow connection of type `marketo`
     :param dynamics_conn_id: Airflow connection of type `dynamics`
     :param state_conn_id: Airflow connection of the state database; without it an SQLite file below `$AIRFLOW_HOME`
     """
+
+    task_doc: ClassVar[str | None] = None
+    ui_color = "#e8eaed"
+    ui_fgcolor = "#202124"
 
     def __init__(
         self,
@@ -53,7 +65,7 @@ class SyncOperator(BaseOperator):
         state_conn_id: str = "person_sync_state",
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**{"doc_md": self.task_doc and cleandoc(self.task_doc), **kwargs})
         self.marketo_conn_id = marketo_conn_id
         self.dynamics_conn_id = dynamics_conn_id
         self.state_conn_id = state_conn_id
@@ -64,9 +76,7 @@ class SyncOperator(BaseOperator):
 
         `process` is the id of this process when the whole run happens in it.
         """
-        from dynamics.hooks.dynamics import dynamics_connection
-        from include.person_sync.run.context import context_from_environment
-        from marketo.hooks.marketo import marketo_connection
+        from include.person_sync.run.context import context_from_environment, dynamics_connection, marketo_connection
 
         return context_from_environment(
             staging=staging(),
@@ -99,21 +109,22 @@ def staging() -> Path:
     return default_staging(os.environ)
 
 
-def _connection(conn_id: str) -> Any:
-    """Return the Airflow connection. Raises ConfigError when there is none."""
+def _connection(conn_id: str) -> ConnectionSpec:
+    """Return the Airflow connection. Raises ConfigError when there is none, or when it lacks a part."""
     from include.errors import ConfigError
+    from include.person_sync.config.connections import complete
 
-    try:
-        return BaseHook.get_connection(conn_id)
-    except AirflowNotFoundException:
+    spec = _spec(conn_id)
+    if spec is None:
         raise ConfigError(
             f"There is no Airflow connection {conn_id}.",
             remedy="make it under Admin → Connections, or set its AIRFLOW_CONN_ variable.",
-        ) from None
+        )
+    return complete(conn_id, spec)
 
 
 def _spec(conn_id: str) -> ConnectionSpec | None:
-    """Return an Airflow connection as setup takes it, None when there is no such connection."""
+    """Return an Airflow connection as the sync takes it, None when there is no such connection."""
     from include.person_sync.config.connections import ConnectionSpec
 
     try:
