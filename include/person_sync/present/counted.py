@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias
 
 from include.errors import SyncError
 from include.person_sync.core.brakes import count_plan
-from include.person_sync.core.plan import Direction, Plan
+from include.person_sync.core.vocabulary import Direction
+from include.person_sync.run.manifests import DynamicsExtract, MarketoExtract, Reconciled
+from include.person_sync.run.planned import load_planned
 from include.person_sync.run.staging import RunFolder
 
 if TYPE_CHECKING:
@@ -50,14 +52,14 @@ def for_show(count: Callable[P, Counts]) -> Callable[P, Counts]:
 def count_marketo_extract(ctx: SyncContext, run_id: str, extracted: str) -> Counts:
     """Return how many people were read, deleted or merged, and left to a later run; and the calls it took."""
     folder = RunFolder(ctx.staging, run_id)
-    manifest = folder.read_manifest(extracted)
+    extract = MarketoExtract.read(folder, extracted)
     return {
-        "people": folder.count_rows(manifest["parts"]),
-        "deleted": len(manifest["deleted"]),
-        "merged": len(manifest["merged"]),
-        "waiting": total(manifest["backlog"].values()),
-        "feed": manifest["resumed"] or None,
-        "api_calls": manifest["api_calls"],
+        "people": folder.count_rows(extract.parts),
+        "deleted": len(extract.deleted),
+        "merged": len(extract.merged),
+        "waiting": total(extract.backlog.values()),
+        "feed": extract.resumed or None,
+        "api_calls": extract.api_calls,
     }
 
 
@@ -65,17 +67,17 @@ def count_marketo_extract(ctx: SyncContext, run_id: str, extracted: str) -> Coun
 def count_dynamics_extract(ctx: SyncContext, run_id: str, extracted: str) -> Counts:
     """Return per table how many rows were read, deleted and left to a later run, and the calls it took."""
     folder = RunFolder(ctx.staging, run_id)
-    manifest = folder.read_manifest(extracted)
+    extract = DynamicsExtract.read(folder, extracted)
     tables = {
         name: {
-            "rows": folder.count_rows(table["parts"]),
-            "deleted": len(table["deleted"]),
-            "waiting": len(table["backlog"]),
-            "feed": table["resumed"] or None,
+            "rows": folder.count_rows(table.parts),
+            "deleted": len(table.deleted),
+            "waiting": len(table.backlog),
+            "feed": table.resumed or None,
         }
-        for name, table in manifest["tables"].items()
+        for name, table in extract.tables.items()
     }
-    return {**tables, "api_calls": manifest["api_calls"]}
+    return {**tables, "api_calls": extract.api_calls}
 
 
 @for_show
@@ -85,14 +87,13 @@ def count_plan_made(ctx: SyncContext, run_id: str, plan: str) -> Counts:
     who is held.
     """
     folder = RunFolder(ctx.staging, run_id)
-    manifest = folder.read_manifest(plan)
-    directions, actions = (folder.read_column(manifest["changes"], name) for name in ("direction", "action"))
-    people = Counter(zip(directions, actions, strict=True))
+    planned = load_planned(ctx, run_id, folder, Reconciled.read(folder, plan))
+    people = Counter(zip(planned.changes["direction"], planned.changes["action"], strict=True))
     return {
         **{str(way): {act: number for (to, act), number in sorted(people.items()) if to == way} for way in WRITING},
-        "fields": dict(sorted(Counter(folder.read_column(manifest["values"], "outcome")).items())),
-        "problems": folder.count_rows([manifest["problems"]]),
-        "held": folder.count_rows([manifest["holds"]]) + sum(manifest["withheld"].values()),
+        "fields": dict(sorted(Counter(planned.values["outcome"]).items())),
+        "problems": len(planned.problems),
+        "held": len(planned.holds) + sum(planned.withheld.values()),
     }
 
 
@@ -100,10 +101,9 @@ def count_plan_made(ctx: SyncContext, run_id: str, plan: str) -> Counts:
 def count_plan_weighed(ctx: SyncContext, run_id: str, plan: str) -> Counts:
     """Return what the brakes look at: people changed, created, emptied and deleted per direction, and who is linked."""
     folder = RunFolder(ctx.staging, run_id)
-    manifest = folder.read_manifest(plan)
-    frames = Plan(folder.read_frames([manifest["changes"]]), folder.read_frames([manifest["values"]]))
-    weighed = count_plan(frames)
-    return {**{str(way): asdict(weighed[way]) for way in WRITING}, "linked_people": manifest["known_links"]}
+    manifest = Reconciled.read(folder, plan)
+    weighed = count_plan(load_planned(ctx, run_id, folder, manifest))
+    return {**{str(way): asdict(weighed[way]) for way in WRITING}, "linked_people": manifest.known_links}
 
 
 @for_show

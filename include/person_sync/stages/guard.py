@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from include.errors import SafetyStop
@@ -21,7 +20,8 @@ from include.person_sync.core.brakes import (
 )
 from include.person_sync.core.vocabulary import Direction
 from include.person_sync.core.watermarks import FIELD_MAP, INITIAL_LOAD
-from include.person_sync.run.manifests import DynamicsExtract, MarketoExtract, Reconciled, load_plan_files
+from include.person_sync.run.manifests import DynamicsExtract, MarketoExtract, Reconciled
+from include.person_sync.run.planned import load_planned
 from include.person_sync.run.request import RunRequest
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.state import RunStatus
@@ -47,7 +47,7 @@ def guard(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
         return not request.dry_run
     folder = RunFolder(ctx.staging, run_id)
     manifest = Reconciled.read(folder, reconciled)
-    plan = plan_as_applied(ctx, run_id, folder, manifest, request)
+    plan = load_planned(ctx, run_id, folder, manifest)
     counts = plan_counts(ctx, folder, manifest, plan)
     if request.overrides:
         ctx.store.update_run(run_id, overrides={"brakes": list(request.overrides), **request.origin})
@@ -65,17 +65,6 @@ def guard(ctx: SyncContext, run_id: str, reconciled: str) -> bool:
         first = verdicts[0]
         raise SafetyStop(first.message, brake=first.name, remedy=first.remedy)
     return True
-
-
-def plan_as_applied(
-    ctx: SyncContext, run_id: str, folder: RunFolder, manifest: Reconciled, request: RunRequest
-) -> Plan:
-    """Return the plan from where the writing stages read it; that of a dry run is in its files only."""
-    plan = load_plan_files(folder, manifest)
-    if request.dry_run:
-        return plan
-    stored = ctx.store.load_plan(run_id)
-    return replace(plan, changes=stored.changes, values=stored.values)
 
 
 def plan_counts(ctx: SyncContext, folder: RunFolder, manifest: Reconciled, plan: Plan) -> PlanCounts:

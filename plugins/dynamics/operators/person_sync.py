@@ -66,7 +66,7 @@ class LoadIntoDynamicsOperator(DynamicsOperator, StageOperator):
 
     def execute(self, context: Context) -> None:
         """Write, and show what became of the changes, however far it came."""
-        from include.person_sync.core.plan import Direction
+        from include.person_sync.core.vocabulary import Direction
         from include.person_sync.present.counted import count_writes
         from include.person_sync.stages.apply_dynamics import apply_dynamics
 

@@ -63,7 +63,7 @@ class LoadIntoMarketoOperator(MarketoOperator, StageOperator):
 
     def execute(self, context: Context) -> None:
         """Write, and show what became of the changes, however far it came."""
-        from include.person_sync.core.plan import Direction
+        from include.person_sync.core.vocabulary import Direction
         from include.person_sync.present.counted import count_writes
         from include.person_sync.stages.apply_marketo import apply_marketo
 
