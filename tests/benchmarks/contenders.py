@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -23,38 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    from include.person_sync.core.alignment import ColumnReader
     from include.person_sync.core.schema import EffectiveField
-
-FEW_BYTES_PER_ROW = 3.0
-"""Columns stored in fewer bytes per row repeat few values: reading them dictionary-encoded pays."""
-
-
-def parquet_columns(path: Path) -> ColumnReader:
-    """Return a reader of one column at a time from a Parquet file; it opens the file once per thread."""
-    import pyarrow.parquet as pq
-
-    repeating = _repeating_columns(pq.ParquetFile(path).metadata)
-    local = threading.local()
-
-    def read(name: str) -> pa.ChunkedArray:
-        if not hasattr(local, "file"):
-            local.file = pq.ParquetFile(path, read_dictionary=repeating)
-        return local.file.read([name], use_threads=False).column(0)
-
-    return read
-
-
-def _repeating_columns(metadata: pq.FileMetaData) -> list[str]:
-    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    sizes = {
-        metadata.schema.column(number).name: sum(group.column(number).total_uncompressed_size for group in groups)
-        for number in range(metadata.num_columns)
-    }
-    return [name for name, size in sizes.items() if size < FEW_BYTES_PER_ROW * metadata.num_rows]
 
 
 def _fields() -> list[EffectiveField]:
@@ -63,19 +32,19 @@ def _fields() -> list[EffectiveField]:
     return [effective(name) for name in FIELD_NAMES]
 
 
-def _decide(directory: Path) -> pa.Table:
-    from include.person_sync.core.fields import Table
-    from include.person_sync.core.merge import merge_columns
+def _decide(directory: Path) -> pd.DataFrame:
+    import pandas as pd
 
-    base, marketo, dynamics = (parquet_columns(directory / f"{name}.parquet") for name in INPUTS)
-    return merge_columns(base, marketo, dynamics, fields=_fields(), table=Table.CONTACT)
+    from include.person_sync.core.fields import Table
+    from include.person_sync.core.merge import merge
+
+    base, marketo, dynamics = (pd.read_parquet(directory / f"{name}.parquet").set_index("link_id") for name in INPUTS)
+    return merge(base, marketo, dynamics, _fields(), Table.CONTACT)
 
 
 def ours(directory: Path) -> None:
     """Write the decisions of the core's merge."""
-    import pyarrow.parquet as pq
-
-    pq.write_table(_decide(directory), directory / "ours.parquet")
+    _decide(directory).to_parquet(directory / "ours.parquet")
 
 
 def full(directory: Path) -> None:
@@ -84,10 +53,8 @@ def full(directory: Path) -> None:
 
     from include.person_sync.core.changes import build_changes
     from include.person_sync.core.fields import Table
-    from include.person_sync.core.merge import decisions_frame
 
-    decisions = decisions_frame(_decide(directory))
-    plan = build_changes(decisions, pd.read_parquet(directory / "links.parquet"), {Table.CONTACT: _fields()})
+    plan = build_changes(_decide(directory), pd.read_parquet(directory / "links.parquet"), {Table.CONTACT: _fields()})
     plan.changes.to_parquet(directory / "full.parquet")
     plan.values.to_parquet(directory / "full_values.parquet")
 

@@ -1,21 +1,21 @@
-"""Bringing three unordered columns of the same people into one order, without sorting or copying any text."""
+"""Bringing three frames of the same people into one order, without sorting or copying any text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from include.errors import SyncError
 
-__all__ = ["LINK_ID", "Alignment", "ColumnReader", "align", "read_column"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["LINK_ID", "Alignment", "align"]
 
 LINK_ID = "link_id"
-
-ColumnReader = Callable[[str], pa.Array | pa.ChunkedArray]
-"""Gives the column of that name, in the same row order at every call. It may be called from several threads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,12 @@ class Alignment:
     dynamics: pa.Array | None
 
 
-def align(base: ColumnReader, marketo: ColumnReader, dynamics: ColumnReader) -> Alignment:
-    """Return how the inputs line up. Raises SyncError when a link occurs twice or is not in all three inputs."""
+def align(base: pd.Index, marketo: pd.Index, dynamics: pd.Index) -> Alignment:
+    """
+    Return how three indexes of link ids line up.
+
+    Raises SyncError when a link occurs twice or is not in all three inputs.
+    """
     link_ids = _read_ids(base, "base")
     order = np.argsort(link_ids, kind="stable")
     ordered = link_ids[order]
@@ -46,11 +50,10 @@ def align(base: ColumnReader, marketo: ColumnReader, dynamics: ColumnReader) -> 
     )
 
 
-def _read_ids(reader: ColumnReader, what: str) -> np.ndarray:
-    column = reader(LINK_ID)
-    if column.null_count or not pa.types.is_integer(column.type):
+def _read_ids(index: pd.Index, what: str) -> np.ndarray:
+    if len(index) and (index.hasnans or index.dtype.kind != "i"):
         raise SyncError(f"The link ids of {what} must be whole numbers, none of them absent.")
-    return np.asarray(column.to_numpy(), dtype=np.int64)
+    return np.asarray(index, dtype=np.int64)
 
 
 def _rows_of(link_ids: np.ndarray, order: np.ndarray, other_ids: np.ndarray, what: str) -> pa.Array | None:
@@ -63,27 +66,3 @@ def _rows_of(link_ids: np.ndarray, order: np.ndarray, other_ids: np.ndarray, wha
     rows = np.empty(len(link_ids), dtype=np.int64)
     rows[order] = other_order
     return pa.array(rows)
-
-
-def read_column(reader: ColumnReader, name: str, rows: pa.Array | None) -> pa.Array:
-    """
-    Return the column `name` in the order of `rows`, as one array of text.
-
-    Text of any width is left as it is; a dictionary-encoded column stays one, as it is moved and compared much faster.
-    """
-    column = reader(name)
-    if isinstance(column, pa.ChunkedArray):
-        column = _in_one_piece(column)
-    return column if rows is None else column.take(rows)
-
-
-def _in_one_piece(column: pa.ChunkedArray) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        return column.unify_dictionaries().combine_chunks()
-    if pa.types.is_string(column.type) and column.nbytes > _MOST_BYTES:
-        column = column.cast(pa.large_string())
-    return column.combine_chunks()
-
-
-_MOST_BYTES = 2**31 - 1
-"""What the narrow text type can address in one array."""

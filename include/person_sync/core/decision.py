@@ -26,7 +26,7 @@ _NOTHING = -1
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Cells of one field, one per link: link ids (int64) and the three values (text), in one order."""
+    """Cells of one field, one per link: link ids (int64) and the three values (`large_string`), in one order."""
 
     link_ids: np.ndarray
     base: pa.Array
@@ -34,8 +34,8 @@ class Cells:
     dynamics: pa.Array
 
     def take(self, rows: np.ndarray) -> Cells:
-        """Return the cells at `rows`, their values as plain `large_string`."""
-        base, marketo, dynamics = (_plain(side.take(rows)) for side in (self.base, self.marketo, self.dynamics))
+        """Return the cells at `rows`."""
+        base, marketo, dynamics = (side.take(rows) for side in (self.base, self.marketo, self.dynamics))
         return Cells(self.link_ids[rows], base, marketo, dynamics)
 
 
@@ -72,31 +72,10 @@ def winner_of(rule: Rule, table: Table) -> Side:
 
 def differs(one: pa.Array, other: pa.Array) -> np.ndarray:
     """Return where two columns hold different values; empty equals empty and nothing else."""
-    if _is_dictionary(one) and _is_dictionary(other):
-        return np.asarray(_codes(one, other.dictionary) != _codes(other, other.dictionary))
-    if one.type != other.type or isinstance(one, pa.DictionaryArray):
-        one, other = _plain(one), _plain(other)
     different = pc.fill_null(pc.not_equal(one, other), fill_value=False)
     if one.null_count or other.null_count:
         different = pc.or_(different, pc.xor(one.is_null(), other.is_null()))
     return _flags(different)
-
-
-def _is_dictionary(column: pa.Array) -> bool:
-    return isinstance(column, pa.DictionaryArray) and not column.dictionary.null_count
-
-
-def _codes(column: pa.DictionaryArray, reference: pa.Array) -> np.ndarray:
-    """Return each value's position in `reference`: -1 where it isn't in it, -2 where the cell is empty."""
-    known = pc.index_in(column.dictionary.cast(reference.type), value_set=reference)
-    positions = np.append(known.fill_null(-1).to_numpy(zero_copy_only=False), np.int32(-2))
-    slots = column.indices.fill_null(len(column.dictionary)).to_numpy(zero_copy_only=False)
-    return np.asarray(positions[slots])
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    decoded = column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
-    return decoded.cast(pa.large_string())
 
 
 def decide(cells: Cells, field: EffectiveField, table: Table) -> Decided:

@@ -78,10 +78,10 @@ import pandas as pd
 import pyarrow as pa
 
 from include.errors import SyncError
-from include.person_sync.core.alignment import LINK_ID, Alignment, ColumnReader, align, read_column
+from include.person_sync.core.alignment import Alignment, align
 from include.person_sync.core.decision import OUTCOMES, Cells, Decided, decide, differs, winner_of
 from include.person_sync.core.fields import Blank, Rule, Side
-from include.person_sync.core.values import TEXT_DTYPE
+from include.person_sync.core.relations import DECISIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,9 +89,7 @@ if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
     from include.person_sync.core.schema import EffectiveField
 
-__all__ = ["DECISION_COLUMNS", "decisions_frame", "merge", "merge_columns", "merge_tables", "winner_of"]
-
-DECISION_COLUMNS = (LINK_ID, "field", "outcome", "winner", "base", "marketo", "dynamics", "planned", "rule")
+__all__ = ["merge", "winner_of"]
 
 
 def merge(
@@ -102,44 +100,20 @@ def merge(
     table: Table,
 ) -> pd.DataFrame:
     """
-    Return one row per link and field about which something is decided.
+    Return one row per link and field about which something is decided (DECISIONS).
 
     The inputs are canonical frames with a unique int64 index of link ids, the same set in any order, and a column per
-    field. The result has the columns `DECISION_COLUMNS`, a fresh index, and is sorted by link id, then field order:
-    `outcome` as in `Outcome`, `winner` (`marketo`, `dynamics`) for collisions only, `base` possibly MISSING, `rule`
-    what decided: the field's rule, or `keep` where the blank policy did. Raises SyncError for unequal sets of links or
-    an absent column. Writes nothing.
+    field. The result has a fresh index and is sorted by link id, then field order: `outcome` as in `Outcome`, `winner`
+    (`marketo`, `dynamics`) for collisions only, `base` possibly MISSING, `rule` what decided: the field's rule, or
+    `keep` where the blank policy did. Raises SyncError for unequal sets of links or an absent column. Writes nothing.
+
+    Columns are compared as Arrow holds them, without copies, two fields at a time once there are many links: memory
+    holds the inputs and the decisions.
     """
-    agreed, ours, theirs = (_frame_reader(frame) for frame in (base, marketo, dynamics))
-    return decisions_frame(merge_columns(agreed, ours, theirs, fields=fields, table=table, workers=1))
-
-
-def merge_tables(
-    base: pa.Table, marketo: pa.Table, dynamics: pa.Table, fields: Sequence[EffectiveField], table: Table
-) -> pa.Table:
-    """Return the same as `merge`, from Arrow tables with a column `link_id` and one per field, in any row order."""
-    return merge_columns(base.column, marketo.column, dynamics.column, fields=fields, table=table)
-
-
-def merge_columns(
-    base: ColumnReader,
-    marketo: ColumnReader,
-    dynamics: ColumnReader,
-    *,
-    fields: Sequence[EffectiveField],
-    table: Table,
-    workers: int = 2,
-) -> pa.Table:
-    """
-    Return the same as `merge`, reading one column at a time, so that memory holds `workers` fields and the decisions.
-
-    `field`, `outcome`, `winner` and `rule` are dictionary-encoded, the values are `large_string`. A million links of 30
-    fields take a few seconds.
-    """
-    alignment = align(base, marketo, dynamics)
+    alignment = align(base.index, marketo.index, dynamics.index)
     work = partial(_decide_field, alignment=alignment, base=base, marketo=marketo, dynamics=dynamics, table=table)
-    if workers > 1 and len(alignment.link_ids) > _SMALL:
-        with ThreadPoolExecutor(workers) as pool:
+    if len(alignment.link_ids) > _SMALL:
+        with ThreadPoolExecutor(_WORKERS) as pool:
             parts = list(pool.map(work, fields))
     else:
         parts = [work(field) for field in fields]
@@ -149,30 +123,16 @@ def merge_columns(
 _SMALL = 10_000
 """Up to so many links, threads cost more than they save."""
 
-
-def decisions_frame(decisions: pa.Table) -> pd.DataFrame:
-    """Return decisions as a frame of int64 and `str` columns."""
-    texts = {name: decisions.column(name).cast(pa.large_string()).to_pandas() for name in DECISION_COLUMNS[1:]}
-    frame = pd.DataFrame({LINK_ID: decisions.column(LINK_ID).to_pandas(), **texts})
-    return frame.astype(dict.fromkeys(texts, TEXT_DTYPE))
-
-
-def _frame_reader(frame: pd.DataFrame) -> ColumnReader:
-    def read(name: str) -> pa.Array | pa.ChunkedArray:
-        if name == LINK_ID:
-            return pa.array(np.asarray(frame.index, dtype=np.int64))
-        return pa.array(frame[name], pa.large_string(), from_pandas=True)
-
-    return read
+_WORKERS = 2
 
 
 def _decide_field(
     field: EffectiveField,
     *,
     alignment: Alignment,
-    base: ColumnReader,
-    marketo: ColumnReader,
-    dynamics: ColumnReader,
+    base: pd.DataFrame,
+    marketo: pd.DataFrame,
+    dynamics: pd.DataFrame,
     table: Table,
 ) -> Decided:
     """
@@ -180,33 +140,38 @@ def _decide_field(
 
     The base never holds UNREADABLE and a side never MISSING, so cells with a mark are among those.
     """
-    try:
-        agreed = read_column(base, field.name, None)
-        ours = read_column(marketo, field.name, alignment.marketo)
-        theirs = read_column(dynamics, field.name, alignment.dynamics)
-    except KeyError:
-        raise SyncError(f"Field {field.name} is absent from an input of the merge.") from None
+    agreed = _column(base, field.name, None)
+    ours = _column(marketo, field.name, alignment.marketo)
+    theirs = _column(dynamics, field.name, alignment.dynamics)
     rows = np.flatnonzero(differs(ours, agreed) | differs(theirs, agreed))
     changed = Cells(alignment.link_ids, agreed, ours, theirs).take(rows)
     return decide(changed, field, table)
 
 
-def _assemble(parts: Sequence[Decided], fields: Sequence[EffectiveField]) -> pa.Table:
-    """Return the decisions of all fields as one table, sorted by link id, then field order."""
+def _column(frame: pd.DataFrame, name: str, rows: pa.Array | None) -> pa.Array:
+    """Return a column as one array of text in the order of `rows`."""
+    if name not in frame:
+        raise SyncError(f"Field {name} is absent from an input of the merge.")
+    column = pa.array(frame[name], pa.large_string(), from_pandas=True)
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return whole if rows is None else whole.take(rows)
+
+
+def _assemble(parts: Sequence[Decided], fields: Sequence[EffectiveField]) -> pd.DataFrame:
+    """Return the decisions of all fields as one frame, sorted by link id, then field order."""
     sizes = [len(part.outcome) for part in parts]
     link_ids = _joined([part.cells.link_ids for part in parts], np.int64)
     field_codes = np.repeat(np.arange(len(parts), dtype=np.int32), sizes)
     order = np.lexsort((field_codes, link_ids))
-    texts = {name: _in_order([_text(part, name) for part in parts], order) for name in _TEXTS}
-    columns = {
-        LINK_ID: pa.array(link_ids[order]),
-        "field": _dictionary(field_codes[order], [field.name for field in fields]),
-        "outcome": _dictionary(_joined([part.outcome for part in parts], np.int8)[order], list(OUTCOMES)),
-        "winner": _dictionary(_joined([_winner_codes(part) for part in parts], np.int8)[order], list(Side)),
-        **texts,
-        "rule": _dictionary(_joined([_rule_codes(part) for part in parts], np.int8)[order], _REASONS),
+    words = {
+        "field": _words(field_codes[order], [field.name for field in fields]),
+        "outcome": _words(_joined([part.outcome for part in parts], np.int8)[order], list(OUTCOMES)),
+        "winner": _words(_joined([_winner_codes(part) for part in parts], np.int8)[order], list(Side)),
+        "rule": _words(_joined([_rule_codes(part) for part in parts], np.int8)[order], _REASONS),
     }
-    return pa.table(columns).select(DECISION_COLUMNS)
+    texts = {name: _in_order([_text(part, name) for part in parts], order) for name in _TEXTS}
+    columns = {name: pd.Series(column.to_pandas(), dtype="str") for name, column in {**words, **texts}.items()}
+    return DECISIONS.of(pd.DataFrame({"link_id": link_ids[order], **columns}))
 
 
 _TEXTS = ("base", "marketo", "dynamics", "planned")
@@ -235,7 +200,7 @@ def _in_order(arrays: list[pa.Array], order: np.ndarray) -> pa.Array:
     return pa.concat_arrays([*arrays, pa.array([], pa.large_string())]).take(pa.array(order))
 
 
-def _dictionary(codes: np.ndarray, names: Sequence[str]) -> pa.DictionaryArray:
-    """Return a dictionary column; negative codes are null."""
-    indices = pa.array(codes.astype(np.int32), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array([str(name) for name in names], pa.string()))
+def _words(codes: np.ndarray, names: Sequence[str]) -> pa.Array:
+    """Return the word of each code; negative codes are empty."""
+    known = pa.array([str(name) for name in names], pa.large_string())
+    return known.take(pa.array(codes.astype(np.int32), mask=codes < 0))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import Phase, given, settings
-from pandas.testing import assert_frame_equal
 
-from include.person_sync.core.merge import decisions_frame, merge, merge_columns, merge_tables
+from include.person_sync.core.merge import merge
 from include.person_sync.core.values import UNREADABLE
 from tests.properties.core import laws
 from tests.properties.core.worlds import World, worlds
@@ -24,37 +21,6 @@ if TYPE_CHECKING:
 def test_merge_keeps_the_law(law: laws.Law, world: World) -> None:
     """Each law holds in every world."""
     law(merge, world)
-
-
-@pytest.mark.parametrize("encode", [False, True], ids=["plain", "encoded"])
-@pytest.mark.parametrize("chunked", [False, True], ids=["whole", "chunked"])
-@given(world=worlds())
-def test_merge_of_tables_decides_as_the_merge_of_frames(world: World, encode: bool, chunked: bool) -> None:
-    """The path for millions gives what the path for frames gives, however Arrow holds the columns."""
-    tables = [_table(frame, encode=encode, chunked=chunked) for frame in world.sides]
-
-    decided = merge_tables(*tables, world.fields, world.table)
-
-    assert_frame_equal(decisions_frame(decided), laws.decide(merge, world))
-
-
-@given(world=worlds())
-def test_merge_of_columns_is_the_same_with_one_encoded_side(world: World) -> None:
-    """Plain and dictionary-encoded columns may meet."""
-    base, marketo, dynamics = (_table(frame, encode=number == 1) for number, frame in enumerate(world.sides))
-
-    decided = merge_columns(base.column, marketo.column, dynamics.column, fields=world.fields, table=world.table)
-
-    assert_frame_equal(decisions_frame(decided), laws.decide(merge, world))
-
-
-def _table(frame: pd.DataFrame, *, encode: bool, chunked: bool = False) -> pa.Table:
-    columns = {"link_id": pa.array(np.asarray(frame.index))}
-    for name in frame:
-        text = pa.array(list(frame[name]), pa.string(), from_pandas=True)
-        columns[name] = text.dictionary_encode() if encode else text
-    table = pa.table(columns)
-    return pa.concat_tables([table.slice(0, 2), table.slice(2)]) if chunked else table
 
 
 def marketo_overwrites(
