@@ -16,9 +16,11 @@ from include.marketo.client import MarketoClient
 from include.marketo.connection import MarketoConnection, MarketoLimits
 from include.marketo.dates import format_datetime, parse_datetime
 from include.marketo.envelope import CallRefused, FieldNotFound
+from include.marketo.records import LARGEST_BATCH
 from include.marketo.values import (
     Activity,
     ActivityAttribute,
+    ActivityType,
     CustomActivityType,
     FeedPage,
     MarketoField,
@@ -30,8 +32,10 @@ from include.marketo.values import (
 )
 
 __all__ = [
+    "LARGEST_BATCH",
     "Activity",
     "ActivityAttribute",
+    "ActivityType",
     "BulkFileGone",
     "BulkJob",
     "BulkLeads",

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 REMERGE_ROUNDS = 3
-SCHEMA_CODES = frozenset({"0x80048d19", "0x80060888", "0x8004f502", "0x8004f507"})
-"""Refusals that may mean our picture of the columns is out of date: unknown property or column, secured column."""
 
 STATUS = {
     "done": "applied",
@@ -101,7 +99,7 @@ class DynamicsWriter:
             again = outcome["outcome"].isin(["stale", "exists"]) & (outcome["action"] != "delete")
             moved.append(outcome[again])
             self._ctx.store.record_outcomes(self._run_id, outcome[~again])
-            if outcome["code"].str.lower().isin(SCHEMA_CODES).any():
+            if any(result.about_schema for result in results):
                 mark_stale(self._ctx)
 
         self._ctx.dynamics.apply(operations, on_batch=record)

@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from include.errors import LostAnswer
+from include.marketo import LARGEST_BATCH
 from include.person_sync.core.canonical import canonical_marketo
 from include.person_sync.core.control_fields import CONTROL_FIELDS, rest_names, wire_value
 from include.person_sync.core.fields import Side, Table
@@ -35,11 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BATCH = 300
-"""Records per call; source: Marketo developer guide, "Lead database"."""
-GONE = "1004"
-SCHEMA_CODES = frozenset({"1003", "1006"})
-"""Refusals that may mean our picture of the fields is out of date: read-only or unknown field."""
+BATCH = LARGEST_BATCH
 
 
 def apply_marketo(ctx: SyncContext, run_id: str) -> None:
@@ -192,7 +188,7 @@ class MarketoWriter:
         def record(offset: int, results: Sequence[RowResult]) -> None:
             outcome = outcomes(changes.iloc[offset : offset + len(results)], results)
             self._ctx.store.record_outcomes(self._run_id, outcome)
-            if outcome["code"].isin(SCHEMA_CODES).any():
+            if any(result.about_schema for result in results):
                 mark_stale(self._ctx)
 
         self._ctx.marketo.sync_leads(records, action=action, lookup_field=lookup_field, on_batch=record)
@@ -212,13 +208,11 @@ def differs(values: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
 
 def outcomes(changes: pd.DataFrame, results: Sequence[RowResult]) -> pd.DataFrame:
     """Return results as outcome rows of the changes they belong to; a person who is gone is left to the next run."""
-    code = pd.Series([one.errors[0].code if one.errors else None for one in results], dtype="str")
-    status = pd.Series([status_of(one) for one in results])
     return pd.DataFrame(
         {
             "change_no": changes["change_no"].to_numpy(),
-            "status": np.where(code == GONE, "stale", status),
-            "code": code,
+            "status": [status_of(one) for one in results],
+            "code": pd.Series([one.errors[0].code if one.errors else None for one in results], dtype="str"),
             "message": pd.Series([one.errors[0].message if one.errors else None for one in results], dtype="str"),
             "request_id": pd.Series([one.request_id for one in results], dtype="str"),
             "marketo_id": pd.Series([one.id for one in results], dtype="Int64"),
@@ -230,4 +224,6 @@ def status_of(result: RowResult) -> str:
     """Return our status for a row's."""
     if result.status in {"created", "updated"}:
         return "applied"
+    if result.is_gone:
+        return "stale"
     return "unknown" if result.status == "unknown" else "refused"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from include.marketo import CallRefused
+from include.marketo import ActivityType, CallRefused
 from include.person_sync.core.feeds import (
     CHANGES_KEPT,
     DELETIONS_KEPT,
@@ -37,7 +37,7 @@ from include.person_sync.systems.people import people_frame, person_columns, rea
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from include.marketo import FeedPage
+    from include.marketo import Activity, FeedPage
     from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
 
@@ -46,7 +46,6 @@ log = logging.getLogger(__name__)
 WATERMARK = "marketo"
 CHANGES, EVENTS, DELETES = "leadchanges", "activities", "deletedleads"
 FEEDS = (CHANGES, EVENTS, DELETES)
-NEW_LEAD, CHANGE_SCORE, MERGE_LEADS = 12, 22, 32
 PAGES_PER_PART = 20
 FROM_DATE = "the feeds are read again from the date of the last row seen"
 ASKED_BY_ID = "everybody linked is asked for by id, and whom Marketo does not know is deleted"
@@ -224,7 +223,7 @@ def feed_pages(
     Return each feed's pages from its token: changes of the mapped fields and requests, merges and scores, deletions.
     """
     fields = [*schema.marketo_names, ctx.settings.custom_fields.sync_to_dynamics]
-    types = [MERGE_LEADS, CHANGE_SCORE] if schema.scores else [MERGE_LEADS]
+    types = [ActivityType.MERGE, ActivityType.CHANGE_SCORE] if schema.scores else [ActivityType.MERGE]
     yield CHANGES, ctx.marketo.lead_changes(tokens[CHANGES], fields)
     yield EVENTS, ctx.marketo.activities(tokens[EVENTS], types)
     yield DELETES, ctx.marketo.deleted_leads(tokens[DELETES])
@@ -251,26 +250,15 @@ def consume(
     return token
 
 
-def note_activity(activity: Any, touched: Touched) -> None:
+def note_activity(activity: Activity, touched: Touched) -> None:
     """Add one activity's meaning to `touched`: a merge, a deletion, or simply a person to look at."""
-    if activity.type_id == MERGE_LEADS:
-        touched.ids.add(activity.lead_id)
-        touched.merged.update(dict.fromkeys(merge_losers(activity), activity.lead_id))
-    elif activity.type_id == 37:
+    if activity.kind is ActivityType.DELETE:
         touched.deleted.add(activity.lead_id)
-    else:
-        touched.ids.add(activity.lead_id)
-        if touched.request_field in activity.fields:
-            touched.asked.add(activity.lead_id)
-
-
-def merge_losers(activity: Any) -> list[int]:
-    """
-    Return the ids a merge activity says were merged away; a list or a text of ids, as different instances write it.
-    """
-    value = activity.attributes.get("merge ids", [])
-    items = value if isinstance(value, list) else str(value).strip("[]").replace(";", ",").split(",")
-    return [int(one) for one in items if str(one).strip().isdigit() and int(one) != activity.lead_id]
+        return
+    touched.ids.add(activity.lead_id)
+    touched.merged.update(dict.fromkeys(activity.merged_away, activity.lead_id))
+    if touched.request_field in activity.fields:
+        touched.asked.add(activity.lead_id)
 
 
 def people_left_over(ctx: SyncContext) -> set[int]:
