@@ -41,24 +41,44 @@ def without_marks(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def history_text(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return history entries for a person at a terminal: a line per change, and one per field below it."""
+    """
+    Return history entries for a person at a terminal: a line per change, and one per field below it.
+
+    A refused field tells the answer itself, since the others of its change may have been written.
+    """
     if not entries:
         return "no change on record"
     lines = []
     for _, group in groupby(entries, key=lambda one: (one["run_id"], one["at"], one["direction"], one["action"])):
         change = list(group)
-        lines.append(change_line(change[0]))
-        lines += [field_line(one["field"], with_marks(one)) for one in change if one["field"] is not None]
+        lines.append(change_line(next((entry for entry in change if not is_refused(entry)), change[0])))
+        lines += [value_line(entry) for entry in change if entry["field"] is not None]
     return "\n".join(lines)
 
 
 def change_line(entry: Mapping[str, Any]) -> str:
     """Return what was done, when, by which run, and what the vendor answered."""
     at = (entry["at"] or "")[:19].replace("T", " ")
-    answer = " ".join(str(entry[name]) for name in ("code", "message") if entry[name])
+    answer = answer_of(entry)
     request = f" (request {entry['request_id']})" if entry["request_id"] else ""
     line = f"{at} UTC  {ARROWS.get(entry['direction'], entry['direction'])}  {entry['action']}: {entry['status']}"
     return f"{line}{f' - {answer}' if answer else ''}{request}  run {entry['run_id']}"
+
+
+def value_line(entry: Mapping[str, Any]) -> str:
+    """Return what was decided about one field and, if the vendor refused it, the answer."""
+    line = field_line(entry["field"], with_marks(entry))
+    return f"{line} - {answer_of(entry)}" if is_refused(entry) else line
+
+
+def is_refused(entry: Mapping[str, Any]) -> bool:
+    """Return whether this very field was refused."""
+    return bool(entry["outcome"] == "refused")
+
+
+def answer_of(entry: Mapping[str, Any]) -> str:
+    """Return the vendor's code and message, as far as there are any."""
+    return " ".join(str(entry[name]) for name in ("code", "message") if entry[name])
 
 
 def with_marks(entry: Mapping[str, Any]) -> dict[str, Any]:

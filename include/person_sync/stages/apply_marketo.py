@@ -3,7 +3,8 @@ Stage apply_marketo: carry out the plan's changes to Marketo.
 
 Marketo has no row versions. So the people of a batch are read again immediately before it is written; where somebody
 changed a value meanwhile, it is merged again with what was just read, and what the other side should now get is left to
-the next run.
+the next run. A record that Marketo refuses for one of its values is sent again in parts, until the refused fields are
+known and the others written.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from include.person_sync.core.control_fields import CONTROL_FIELDS, rest_names, 
 from include.person_sync.core.fields import Side, Table
 from include.person_sync.core.plan import Plan, payloads
 from include.person_sync.core.remerge import remerge
-from include.person_sync.stages.apply_dynamics import amend_values
 from include.person_sync.state import RunStatus
+from include.person_sync.systems.answers import marketo_answers
+from include.person_sync.systems.outcomes import OutcomeRecorder, unsettled_values
 from include.person_sync.systems.people import people_frame
-from include.person_sync.systems.schema import load_schema, mark_stale
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,13 +57,13 @@ def apply_marketo(ctx: SyncContext, run_id: str) -> None:
         if changes.empty:
             return
         ctx.store.update_run(run_id, status=RunStatus.APPLYING)
-        values = plan.values.merge(changes[["change_no", "link_id", "dynamics_table", "marketo_id"]], on="change_no")
-        writer = MarketoWriter(ctx, run_id, load_schema(ctx))
+        values = unsettled_values(plan, changes[["change_no", "link_id", "dynamics_table", "marketo_id"]])
+        recorder = OutcomeRecorder(ctx, run_id, values, together=CONTROL_FIELDS)
+        writer = MarketoWriter(ctx, run_id, load_schema(ctx), recorder)
         creates = changes["action"] == "create"
-        for batch in batches(changes[~creates]):
-            writer.update(batch, of(batch, values))
+        writer.update(changes[~creates])
         for batch in batches(changes[creates]):
-            writer.create(batch, of(batch, values))
+            writer.create(batch)
 
 
 def skip_without_row(ctx: SyncContext, run_id: str, changes: pd.DataFrame) -> pd.DataFrame:
@@ -81,35 +83,39 @@ def batches(changes: pd.DataFrame) -> list[pd.DataFrame]:
     return [changes.iloc[start : start + BATCH] for start in range(0, len(changes), BATCH)]
 
 
-def of(batch: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """Return the values of a batch of changes."""
-    return values[values["change_no"].isin(batch["change_no"])]
-
-
 class MarketoWriter:
     """Writes changes of one run, batch by batch."""
 
-    def __init__(self, ctx: SyncContext, run_id: str, schema: ResolvedSchema) -> None:
+    def __init__(self, ctx: SyncContext, run_id: str, schema: ResolvedSchema, recorder: OutcomeRecorder) -> None:
         self._ctx = ctx
         self._run_id = run_id
         self._schema = schema
+        self._recorder = recorder
         self._rest = rest_names(ctx.settings.custom_fields)
 
-    def update(self, changes: pd.DataFrame, values: pd.DataFrame) -> None:
+    def update(self, changes: pd.DataFrame) -> None:
+        """Update people, a part of each change per round; most are written whole, in the first."""
+        while len(changes):
+            for batch in batches(changes):
+                self._update(batch)
+            changes = changes[changes["change_no"].isin(self._recorder.take_open())]
+
+    def _update(self, changes: pd.DataFrame) -> None:
         """Read the people again, merge again what moved, and write the rest by id."""
+        values = self._recorder.part(changes)
         people = self._read(changes, values)
         gone = ~changes["marketo_id"].isin(people.index)
-        self._record(changes[gone], "stale", "the person is no longer in Marketo")
+        self._end(changes[gone], "stale", "the person is no longer in Marketo")
         changes = changes[~gone]
-        values = self._without_moved(changes, of(changes, values), people)
+        values = self._without_moved(changes, values[values["change_no"].isin(changes["change_no"])], people)
         bodies = self._bodies(changes, values)
         empty = ~changes["change_no"].isin(bodies.index)
-        self._record(changes[empty], "applied", "already there or left to the next run")
+        self._end(changes[empty], "applied", "already there or left to the next run")
         self._send(changes[~empty], bodies, action="updateOnly", lookup_field="id")
 
-    def create(self, changes: pd.DataFrame, values: pd.DataFrame) -> None:
+    def create(self, changes: pd.DataFrame) -> None:
         """Create people on their `dynamicsId`; after a lost answer, look for them before asking again."""
-        bodies = self._bodies(changes, values)
+        bodies = self._bodies(changes, self._recorder.part(changes))
         changes = changes[changes["change_no"].isin(bodies.index)]
         try:
             self._send(changes, bodies, action="createOrUpdate", lookup_field=self._rest["dynamics_id"])
@@ -162,7 +168,7 @@ class MarketoWriter:
             kept.append(of_table[~moved])
             if moved.any():
                 verdict = remerge(of_table[moved], current, fields, table, Side.MARKETO)
-                amend_values(self._ctx, self._run_id, verdict)
+                self._recorder.amend(verdict)
                 kept.append(verdict.write)
         return pd.concat(kept, ignore_index=True)
 
@@ -186,15 +192,12 @@ class MarketoWriter:
         ]
 
         def record(offset: int, results: Sequence[RowResult]) -> None:
-            outcome = outcomes(changes.iloc[offset : offset + len(results)], results)
-            self._ctx.store.record_outcomes(self._run_id, outcome)
-            if any(result.about_schema for result in results):
-                mark_stale(self._ctx)
+            self._recorder.take(marketo_answers(changes.iloc[offset : offset + len(results)], results))
 
         self._ctx.marketo.sync_leads(records, action=action, lookup_field=lookup_field, on_batch=record)
 
-    def _record(self, changes: pd.DataFrame, status: str, message: str) -> None:
-        self._ctx.store.record_outcomes(self._run_id, changes[["change_no"]].assign(status=status, message=message))
+    def _end(self, changes: pd.DataFrame, status: str, message: str) -> None:
+        self._recorder.take(changes[["change_no", "action"]].assign(status=status, message=message))
 
 
 def differs(values: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
@@ -204,26 +207,3 @@ def differs(values: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
     seen = values["marketo"].to_numpy()
     same = (now == seen) | (pd.isna(now) & pd.isna(seen))
     return pd.Series(~same.astype(bool), index=values.index)
-
-
-def outcomes(changes: pd.DataFrame, results: Sequence[RowResult]) -> pd.DataFrame:
-    """Return results as outcome rows of the changes they belong to; a person who is gone is left to the next run."""
-    return pd.DataFrame(
-        {
-            "change_no": changes["change_no"].to_numpy(),
-            "status": [status_of(one) for one in results],
-            "code": pd.Series([one.errors[0].code if one.errors else None for one in results], dtype="str"),
-            "message": pd.Series([one.errors[0].message if one.errors else None for one in results], dtype="str"),
-            "request_id": pd.Series([one.request_id for one in results], dtype="str"),
-            "marketo_id": pd.Series([one.id for one in results], dtype="Int64"),
-        }
-    )
-
-
-def status_of(result: RowResult) -> str:
-    """Return our status for a row's."""
-    if result.status in {"created", "updated"}:
-        return "applied"
-    if result.is_gone:
-        return "stale"
-    return "unknown" if result.status == "unknown" else "refused"
