@@ -11,8 +11,7 @@ import pandas as pd
 from include.person_sync.audit.findings import Explanation
 from include.person_sync.audit.pending import Pending
 from include.person_sync.core.schema import TABLES
-from include.person_sync.stages.extract_dynamics import watermark_name
-from include.person_sync.stages.extract_marketo import WATERMARK
+from include.person_sync.core.watermarks import MARKETO_FEEDS, dynamics_watermark
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -50,9 +49,9 @@ def gather_facts(ctx: SyncContext, pending: Pending, people: Collection[int], ro
 
 def waiting_for_their_turn(ctx: SyncContext, people: Collection[int], rows: Collection[str]) -> Pending:
     """Return those of some people and rows whom a cycle has put off, because it takes up a bounded number of each."""
-    tables = [ctx.store.waiting_among(watermark_name(table), rows) for table in TABLES]
+    tables = [ctx.store.waiting_among(dynamics_watermark(table), rows) for table in TABLES]
     return Pending(
-        people={int(one) for one in ctx.store.waiting_among(WATERMARK, [str(one) for one in people])},
+        people={int(one) for one in ctx.store.waiting_among(MARKETO_FEEDS, [str(one) for one in people])},
         rows=set().union(*tables),
     )
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from include.dynamics import FeedExpired
 from include.person_sync.core.schema import TABLES
-from include.person_sync.stages.extract_dynamics import watermark_name
-from include.person_sync.stages.extract_marketo import people_since_watermark
+from include.person_sync.core.watermarks import dynamics_watermark
+from include.person_sync.systems.marketo_feeds import people_since_watermark
 
 if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
@@ -37,7 +37,7 @@ def read_pending(ctx: SyncContext, schema: ResolvedSchema) -> Pending:
     pending = Pending(people=touched.ids | touched.deleted | set(touched.merged))
     watermarks = ctx.store.watermarks()
     for table in TABLES:
-        stored = watermarks.get(watermark_name(table))
+        stored = watermarks.get(dynamics_watermark(table))
         if stored:
             pending.rows |= pending_rows(ctx, table, stored["columns"], stored["delta_link"])
     return pending

@@ -18,9 +18,8 @@ from include.person_sync.baseline.progress import (
 from include.person_sync.baseline.read_dynamics import document_name
 from include.person_sync.baseline.read_marketo import people_parts
 from include.person_sync.core.schema import TABLES
+from include.person_sync.core.watermarks import MARKETO_FEEDS, dynamics_watermark
 from include.person_sync.run.request import Mode, RunRequest
-from include.person_sync.stages.extract_dynamics import watermark_name
-from include.person_sync.stages.extract_marketo import WATERMARK
 from include.person_sync.stages.guard import FIELD_MAP, map_memory
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.state import Commit, RunStatus
@@ -94,11 +93,11 @@ def new_watermarks(ctx: SyncContext, progress: Progress, opened: Opened) -> dict
     memory = map_memory(ctx)
     same_map = memory["digest"] == opened.map_digest
     moved: dict[str, Any] = {FIELD_MAP: memory if same_map else {"digest": opened.map_digest}}
-    if WATERMARK not in present:
-        moved[WATERMARK] = opened.watermark
+    if MARKETO_FEEDS not in present:
+        moved[MARKETO_FEEDS] = opened.watermark
     for table in TABLES:
         document = progress.load(document_name(table)) or {}
-        name = watermark_name(table)
+        name = dynamics_watermark(table)
         usable = name in present and present[name].get("columns") == document["columns"]
         if not usable:
             moved[name] = {"delta_link": document["delta_link"], "columns": document["columns"]}

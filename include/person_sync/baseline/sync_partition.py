@@ -12,6 +12,7 @@ from include.person_sync.baseline.freshness import Staged, refreshed
 from include.person_sync.baseline.progress import KIND, PARTITIONS, Progress, run_id_of, unchanged_schema
 from include.person_sync.core.schema import TABLES
 from include.person_sync.core.values import TEXT_DTYPE
+from include.person_sync.core.watermarks import MARKETO_FEEDS
 from include.person_sync.present.plan import describe_plan
 from include.person_sync.run.context import SyncContext
 from include.person_sync.run.cycle import note_failure
@@ -20,7 +21,6 @@ from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.apply_dynamics import apply_dynamics
 from include.person_sync.stages.apply_marketo import apply_marketo
 from include.person_sync.stages.commit import commit
-from include.person_sync.stages.extract_marketo import WATERMARK
 from include.person_sync.stages.guard import guard
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.stages.reconcile import reconcile
@@ -126,8 +126,8 @@ def stage_partition(
         "complete": True,
         "known_links": known_links(ctx, opened, now),
         "asked": [],
-        "backlog": {WATERMARK: []},
-        "taken_up": {WATERMARK: []},
+        "backlog": {MARKETO_FEEDS: []},
+        "taken_up": {MARKETO_FEEDS: []},
         "deleted": [],
         "merged": {},
         "api_calls": ctx.api_calls()["marketo"],

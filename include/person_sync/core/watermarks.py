@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["MARKETO", "dynamics_watermark"]
+__all__ = ["MARKETO_FEEDS", "dynamics_watermark"]
 
-MARKETO = "marketo"
+MARKETO_FEEDS = "marketo"
 """Marketo's three activity feeds, which are read and moved together; also the source of its backlog."""
 
 

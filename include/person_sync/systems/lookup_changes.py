@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.dynamics import FeedExpired, SchemaChanged
 from include.errors import ConfigError
+from include.person_sync.core.watermarks import dynamics_watermark
 from include.person_sync.stages.gaps import Gap, note_gap
 from include.person_sync.systems.schema import DOCUMENT
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
+
+lookup_watermark = dynamics_watermark
 
 OFF = "off"
 EVERYBODY = "everybody whose fields come from it is read again"
@@ -60,7 +63,7 @@ def follow_lookups(ctx: SyncContext, schema: ResolvedSchema) -> list[LookupChang
 
 def follow(ctx: SyncContext, table: str, columns: tuple[str, ...]) -> LookupChanges:
     """Return what changed in one table."""
-    stored = ctx.store.watermarks().get(lookup_watermark(table))
+    stored = ctx.store.watermarks().get(dynamics_watermark(table))
     changes = LookupChanges(table, columns)
     asked = schema_age(ctx)
     if stored and stored.get(OFF) and stored.get("asked") == asked:
@@ -87,7 +90,7 @@ def consume(ctx: SyncContext, changes: LookupChanges, stored: Mapping[str, Any] 
             for page in pages(ctx, changes, stored["columns"], stored["delta_link"]):
                 changes.rows += page
         except FeedExpired as error:
-            note_gap(changes.gaps, Gap(lookup_watermark(changes.table), error.message, EVERYBODY))
+            note_gap(changes.gaps, Gap(dynamics_watermark(changes.table), error.message, EVERYBODY))
             changes.rows.clear()
             changes.resumed = "expired"
         else:
@@ -118,11 +121,6 @@ def pointing_rows(
         ids = [str(row[f"{one.table}id"]) for one in changes if one.table == lookup_table for row in one.rows]
         if ids:
             yield from ctx.dynamics.rows_by_lookup(table.value, column, ids, schema.columns[table])
-
-
-def lookup_watermark(table: str) -> str:
-    """Return the name under which a lookup table's delta link is stored."""
-    return f"dynamics.{table}"
 
 
 def schema_age(ctx: SyncContext) -> str:

@@ -10,10 +10,11 @@ import pytest
 
 from include.person_sync.audit import AuditRequest, run_audit
 from include.person_sync.core.schema import TABLES
+from include.person_sync.core.watermarks import MARKETO_FEEDS, dynamics_watermark
 from include.person_sync.run.request import RunRequest
 from include.person_sync.run.staging import RunFolder
-from include.person_sync.stages.extract_dynamics import extract_dynamics, watermark_name
-from include.person_sync.stages.extract_marketo import WATERMARK, extract_marketo
+from include.person_sync.stages.extract_dynamics import extract_dynamics
+from include.person_sync.stages.extract_marketo import extract_marketo
 from include.person_sync.stages.open_run import open_run
 from include.person_sync.state import Commit
 from tests.integration.stages.conftest import pairing, sandbox  # noqa: F401 - fixtures
@@ -54,8 +55,8 @@ def lose_changes(pairing: Pairing) -> Callable[[], None]:  # noqa: F811 - the fi
         folder = RunFolder(ctx.staging, run_id)
         marketo = folder.read_manifest(extract_marketo(ctx, run_id))
         dynamics = folder.read_manifest(extract_dynamics(ctx, run_id))
-        moved = {WATERMARK: marketo["watermark"]}
-        moved |= {watermark_name(one): dynamics["tables"][one.value]["watermark"] for one in TABLES}
+        moved = {MARKETO_FEEDS: marketo["watermark"]}
+        moved |= {dynamics_watermark(one): dynamics["tables"][one.value]["watermark"] for one in TABLES}
         with ctx.lease(run_id):
             ctx.store.commit(run_id, Commit(watermarks=moved, settles=False))
         ctx.release_lease(run_id)
