@@ -13,8 +13,9 @@ from include.person_sync.audit.archive import expire_reports, report_folder
 from include.person_sync.audit.sweep import Sweep
 from include.person_sync.audit.tally import Tally
 from include.person_sync.present.audit_page import build_page
-from include.person_sync.stages.open_run import marketo_calls_today, next_reset, note_calls, prepare
+from include.person_sync.stages.open_run import prepare
 from include.person_sync.state import RunStatus
+from include.person_sync.systems.api_budget import marketo_calls_today, next_reset, note_calls
 from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from include.person_sync.core.values import MISSING, UNREADABLE
-from include.person_sync.present.plan import field_line, records
+from include.person_sync.present.plan import field_line
+from include.person_sync.systems.frames import records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,6 +8,7 @@ from include.person_sync.run.manifests import PlanFiles
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.stages.commit import Outcome, counts
 from include.person_sync.state import RunStatus, StoredPlan
+from include.person_sync.systems.frames import records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,12 +61,6 @@ def plan_entries(changes: pd.DataFrame, values: pd.DataFrame) -> list[dict[str, 
         }
         for row in records(changes[columns])
     ]
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as JSON values; an empty cell is None."""
-    plain = frame.astype(object).where(frame.notna(), None)
-    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
 def plan_table(plan: list[dict[str, Any]]) -> str:

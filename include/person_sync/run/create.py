@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
 from include.person_sync.core.matching import CreateRequest, parse_request
-from include.person_sync.present.plan import records
 from include.person_sync.run.cycle import new_run_id, run_cycle
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.stages.commit import COUNTED, DIRECTIONS
+from include.person_sync.systems.frames import records
 
 if TYPE_CHECKING:
     from collections.abc import Collection

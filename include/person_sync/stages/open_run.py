@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from include.errors import LeaseHeld, QuotaExhausted
 from include.person_sync.core.brakes import check_overrides
 from include.person_sync.state import RunStatus
+from include.person_sync.systems.api_budget import marketo_calls_today as marketo_calls_today
+from include.person_sync.systems.api_budget import next_reset
 from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
@@ -19,11 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-USAGE = "marketo_usage"
-USAGE_CHECK = timedelta(hours=1)
 LEASE_POLL_S = 0.5
-MARKETO_DAY = ZoneInfo("America/Chicago")
-"""Marketo's allowance is renewed at midnight Central Time. Source: Marketo developer guide, "REST API" (limits)."""
 
 
 def open_run(ctx: SyncContext, run_id: str, request: RunRequest, *, kind: str = "cycle", wait_s: float = 0.0) -> str:
@@ -68,7 +64,7 @@ def wait_for_lease(ctx: SyncContext, run_id: str, wait_s: float) -> None:
 
 
 def prepare(ctx: SyncContext) -> None:
-    """Refresh schema schema when stale, and stop when the day's calls are used up."""
+    """Read the schemas again when they are stale, and stop when the day's calls are used up."""
     load_schema(ctx)
     used = marketo_calls_today(ctx)
     quota = ctx.settings.marketo.daily_quota
@@ -78,34 +74,3 @@ def prepare(ctx: SyncContext) -> None:
             resets_at=next_reset(ctx.now()),
             remedy="wait for the reset, or set marketo.daily_quota to what the subscription allows.",
         )
-
-
-def marketo_calls_today(ctx: SyncContext) -> int:
-    """Return the calls all integrations have used today: asked of Marketo once an hour, our own added since."""
-    stored = ctx.store.document(USAGE)
-    value: dict[str, Any] = stored[0] if stored else {}
-    now = ctx.now()
-    checked = datetime.fromisoformat(value["checked_at"]) if value else None
-    if checked and now - checked < USAGE_CHECK and marketo_day(checked) == marketo_day(now):
-        return int(value["used"])
-    used = ctx.marketo.usage()
-    ctx.store.save_document(USAGE, {"used": used, "checked_at": now.isoformat()})
-    return used
-
-
-def note_calls(ctx: SyncContext, calls: int) -> None:
-    """Add this process's Marketo calls to what is known of today's use."""
-    stored = ctx.store.document(USAGE)
-    if stored and calls:
-        ctx.store.save_document(USAGE, {**stored[0], "used": int(stored[0]["used"]) + calls})
-
-
-def marketo_day(moment: datetime) -> object:
-    """Return the day of Marketo's accounting a moment falls in."""
-    return moment.astimezone(MARKETO_DAY).date()
-
-
-def next_reset(now: datetime) -> datetime:
-    """Return the next midnight of Marketo's accounting, in UTC."""
-    tomorrow = now.astimezone(MARKETO_DAY).date() + timedelta(days=1)
-    return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=MARKETO_DAY).astimezone(UTC)
