@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from include.person_sync.core.feeds import Resume
+from include.person_sync.core.schema import TABLES
 from include.person_sync.core.watermarks import MARKETO_FEEDS
 from include.person_sync.run.request import Mode, RunRequest
 from include.person_sync.run.staging import RunFolder
@@ -89,12 +90,19 @@ def touched_people(ctx: SyncContext, request: RunRequest, schema: ResolvedSchema
     Return whom the request is about: the feeds' people since the watermark, those of a past window, or the ids given.
     """
     if request.mode is Mode.PEOPLE:
-        return Touched(ids=set(request.marketo_ids))
+        return Touched(ids=people_asked_for(ctx, request))
     if request.mode is Mode.WINDOW and request.start and request.end:
         return people_in_window(ctx, schema, request.start, request.end)
     touched = people_since_watermark(ctx, schema)
     close_gaps(ctx, request, touched)
     return touched
+
+
+def people_asked_for(ctx: SyncContext, request: RunRequest) -> set[int]:
+    """Return the Marketo ids a `people` run is about: those given, and those linked to the Dynamics ids given."""
+    rows = [row.lower() for row in request.dynamics_ids]
+    links = ctx.store.load_links(dynamics_ids={table.value: rows for table in TABLES})
+    return {*request.marketo_ids, *map(int, links["marketo_id"])}
 
 
 def people_left_over(ctx: SyncContext) -> set[int]:
