@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from include.person_sync.core.bisect import Search
+from include.person_sync.core.decision import Outcome
 from include.person_sync.core.remerge import DEFERRED
 from include.person_sync.systems.schema import mark_stale
 
@@ -29,7 +30,7 @@ __all__ = ["REFUSED", "OutcomeRecorder", "unsettled_values"]
 REFUSED = "refused"
 """Outcome of a planned field that the system would not take: its base stays, the other fields of its change go on."""
 
-ADOPT = "adopt"
+WRITTEN = (Outcome.TO_DYNAMICS.value, Outcome.TO_MARKETO.value, Outcome.COLLISION.value)
 
 WHOLE = ("create", "delete")
 """Actions that are carried out as a whole or not at all."""
@@ -84,7 +85,8 @@ class OutcomeRecorder:
     def amend(self, verdict: Remerged) -> None:
         """Store what a second merge decided about remaining values; what it does not write remains no longer."""
         keys = ["change_no", "field"]
-        given_up = pd.concat([verdict.deferred.assign(outcome=DEFERRED), verdict.adopted.assign(outcome=ADOPT)])
+        adopted = verdict.adopted.assign(outcome=Outcome.ADOPT.value)
+        given_up = pd.concat([verdict.deferred.assign(outcome=DEFERRED), adopted])
         amended = pd.concat([given_up, verdict.write[[*keys, "outcome"]]], ignore_index=True)
         self._ctx.store.amend_values(self._run_id, amended)
         others = self._values.merge(amended[keys], on=keys, how="left", indicator="decided")
@@ -141,8 +143,9 @@ class OutcomeRecorder:
         if self._searches[number].part:
             self._open.add(number)
             return None
-        outcome = self._written.get(number) or {**answer, **self._refused[number][0], "status": REFUSED}
-        return outcome, self._refused[number]
+        refused = self._refused[number]
+        first = refused[0] if refused else {}
+        return self._written.get(number) or {**answer, **first, "status": REFUSED}, refused
 
     def _refuse(self, number: int, pieces: Collection[str], answer: Answer) -> None:
         reason = {"change_no": number, "outcome": REFUSED, **{name: answer.get(name) for name in REASON}}
@@ -171,9 +174,12 @@ class OutcomeRecorder:
 
 
 def unsettled_values(plan: StoredPlan, changes: pd.DataFrame) -> pd.DataFrame:
-    """Return the plan's values that are still to be written, with the columns of `changes`, for these changes only."""
-    values = plan.values[plan.values["outcome"] != REFUSED]
-    return values.merge(changes, on="change_no")
+    """
+    Return the values that are still to be written, with the columns of `changes`, for these changes only.
+
+    Left out is what an earlier attempt of the stage found to be refused, there already, or not for this run.
+    """
+    return plan.values[plan.values["outcome"].isin(WRITTEN)].merge(changes, on="change_no")
 
 
 def flags(answers: pd.DataFrame, name: str) -> pd.Series:

@@ -119,6 +119,25 @@ def test_somebody_who_edits_the_row_between_two_parts_is_not_overwritten(
     assert pairing.marketo.lead(person)["city"] == "Genf"
 
 
+def test_a_row_that_goes_among_the_parts_ends_the_change(pairing: Pairing, ada: tuple[int, str]) -> None:
+    """What was written before it was deleted counts, nothing is called refused; the next run follows the deletion."""
+    person, row_id = ada
+    pairing.marketo.edit(person, EDIT)
+    gone = pairing.sandbox.faults.add(
+        "dynamics", "interleave", match="PATCH", skip=2, action=lambda: pairing.dynamics.delete("contact", row_id)
+    )
+    summary = pairing.cycle()
+    assert gone not in pairing.sandbox.faults.pending()
+    fields = planned(pairing, summary)
+    assert set(fields["status"]) == {"applied"}
+    assert set(fields["outcome"]) == {"to_dynamics", "deferred"}
+
+    pairing.cycle()
+
+    assert pairing.marketo.lead(person)["dynamicsIsDeleted"] is True
+    assert pairing.context().store.dead_letters().empty
+
+
 def test_a_plug_in_that_failed_once_refuses_nothing(pairing: Pairing, ada: tuple[int, str]) -> None:
     """A refusal that does not come again when the parts are sent leaves no field behind."""
     pairing.marketo.edit(ada[0], {**EDIT, "title": "CEO"})
