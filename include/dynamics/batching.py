@@ -25,6 +25,7 @@ _REPEATED = frozenset({Kind.THROTTLED, Kind.TRANSIENT, Kind.UNEXPECTED, Kind.TOK
 _REPEATS = {Kind.UNEXPECTED: 2, Kind.TOKEN: 1}
 # The whole batch was refused before any part ran, and one part may be to blame: its halves are tried on their own.
 _DIVISIBLE = frozenset({400, 413, 414, 422, 500})
+_BLAMES_A_PART = frozenset({Kind.REFUSED, Kind.COLUMN_UNKNOWN, Kind.PAYLOAD, Kind.READ_ONLY_ROW, Kind.DUPLICATE})
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ def _send(api: WebApi, pending: list[_Pending], *, repeatable: bool, label: str)
 def _settle_whole(api: WebApi, pending: list[_Pending], answer: Response, *, repeatable: bool, label: str) -> None:
     """Deal with an error for the batch as a whole: divide it when one part may be to blame, else fail all parts."""
     error = read_error(answer)
-    if error.status not in _DIVISIBLE or error.kind not in {Kind.REFUSED, Kind.COLUMN_UNKNOWN, Kind.DUPLICATE}:
+    if error.status not in _DIVISIBLE or error.kind not in _BLAMES_A_PART:
         _fail(pending, to_exception(error, doing=label))
     elif "not readable" in error.message.lower():
         _fail(pending, to_exception(error, doing=f"{label}, as a batch"))

@@ -47,6 +47,7 @@ class Kind(StrEnum):
     MISSING = "missing"
     TABLE_UNKNOWN = "table_unknown"
     COLUMN_UNKNOWN = "column_unknown"
+    PAYLOAD = "payload"  # a name or a value in the body does not fit the columns as they are now
     NO_API = "no_api"
     EXPIRED = "expired"
     NO_VERSIONS = "no_versions"
@@ -56,10 +57,15 @@ class Kind(StrEnum):
     FIREWALL = "firewall"
     PRIVILEGE = "privilege"
     NO_ROW_ACCESS = "no_row_access"
+    READ_ONLY_ROW = "read_only_row"  # the state the row is in allows no change
     FIELD_SECURITY = "field_security"
     STORAGE = "storage"
     NOT_BUILT = "not_built"
     REFUSED = "refused"
+
+
+_ABOUT_SCHEMA = frozenset({Kind.COLUMN_UNKNOWN, Kind.FIELD_SECURITY, Kind.PAYLOAD})
+_ABOUT_VALUES = _ABOUT_SCHEMA | {Kind.REFUSED, Kind.MISSING}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,21 @@ class ApiError:
     def kind(self) -> Kind:
         """What the error means."""
         return classify(self)
+
+    @property
+    def about_schema(self) -> bool:
+        """Whether our picture of the columns may be out of date: one is unknown, secured, or of another type."""
+        return self.kind in _ABOUT_SCHEMA
+
+    @property
+    def about_values(self) -> bool:
+        """
+        Whether a write was refused for what was to be written, so that it may be taken without some of its columns.
+
+        Not so when it is the row, its state or our rights that stand in the way, or when the row would be somebody's
+        double: the columns by themselves are fine then.
+        """
+        return self.kind in _ABOUT_VALUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +165,11 @@ _RULES: tuple[_Rule, ...] = (
     # The shape of the request.
     _rule(Kind.COLUMN_UNKNOWN, 400, codes="0x80060888"),
     _rule(Kind.COLUMN_UNKNOWN, 400, text=r"could not find a property named"),
+    _rule(Kind.PAYLOAD, 400, codes="0x80048d19"),
+    _rule(Kind.PAYLOAD, 400, text=r"error identified in payload"),
+    # The state of the row. Whether a closed lead takes changes differs between organisations.
+    _rule(Kind.READ_ONLY_ROW, 400, codes="0x80040233 0x80040518 0x80040519"),
+    _rule(Kind.READ_ONLY_ROW, 400, text=r"update a read-only entity"),
     # Business errors that come as 500 and will not go away by themselves.
     _rule(Kind.REFUSED, 500, codes="0x80040224 0x80040265 0x80048550 0x80040237"),
     _rule(Kind.REFUSED, 500, codes=" ".join(f"0x80048d{n:02x}" for n in range(2, 12))),

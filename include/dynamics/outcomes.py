@@ -58,7 +58,8 @@ def build_part(operation: Operation, table: Table, *, path: str, duplicate_detec
 def unsendable(operation: Operation) -> OperationResult:
     """Return the result for a body that has no JSON form."""
     columns = ", ".join(sorted(name for name, value in operation.body.items() if not _has_json_form(value)))
-    return OperationResult(Outcome.REFUSED, code=UNSENDABLE, message=f"No JSON form for the value of: {columns}.")
+    message = f"No JSON form for the value of: {columns}."
+    return OperationResult(Outcome.REFUSED, code=UNSENDABLE, message=message, about_values=True)
 
 
 def read_result(operation: Operation, part: PartOutcome, *, doing: str) -> OperationResult | SyncError:
@@ -79,13 +80,17 @@ def read_result(operation: Operation, part: PartOutcome, *, doing: str) -> Opera
     error = read_error(part.response)
     if error.kind in _COMMON_OBSTACLES:
         return to_exception(error, doing=doing)
+    outcome = _outcome(operation, error)
+    refused = outcome is Outcome.REFUSED
     return OperationResult(
-        _outcome(operation, error),
+        outcome,
         error.status,
         error.code,
         error.message,
         error.request_id,
         after_lost_answer=part.uncertain,
+        about_values=refused and error.about_values,
+        about_schema=refused and error.about_schema,
     )
 
 

@@ -190,7 +190,8 @@ class OperationResult:
 
     `status` is 0 when no answer arrived. `message` is redacted. `after_lost_answer` says that an earlier attempt of the
     same operation may have arrived: then `stale`, `exists` or `missing` may be its own work, and the row has to be
-    looked at. `etag` is the new version where the server tells it.
+    looked at. `etag` is the new version where the server tells it. Of a refusal, `about_values` says that the same row
+    may be taken without some of its columns, and `about_schema` that the columns may have changed since they were read.
     """
 
     outcome: Outcome
@@ -200,3 +201,5 @@ class OperationResult:
     request_id: str | None = None
     etag: str | None = None
     after_lost_answer: bool = False
+    about_values: bool = False
+    about_schema: bool = False

@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from include.marketo.connection import MarketoConnection, MarketoLimits
     from include.marketo.dates import format_datetime, parse_datetime
     from include.marketo.envelope import CallRefused, FieldNotFound
+    from include.marketo.records import LARGEST_BATCH
     from include.marketo.values import (
         Activity,
         ActivityAttribute,
+        ActivityType,
         CustomActivityType,
         FeedPage,
         MarketoField,
@@ -35,12 +37,14 @@ if TYPE_CHECKING:
     )
 else:
     __getattr__ = late_names(
-        __name__, "values", "dates", "connection", "envelope", "bulk_jobs", "batches", "bulk", "client"
+        __name__, "values", "dates", "connection", "envelope", "records", "bulk_jobs", "batches", "bulk", "client"
     )
 
 __all__ = [
+    "LARGEST_BATCH",
     "Activity",
     "ActivityAttribute",
+    "ActivityType",
     "BulkFileGone",
     "BulkJob",
     "BulkLeads",

@@ -9,7 +9,7 @@ from include.marketo import operations
 from include.marketo.dates import format_datetime, parse_datetime
 from include.marketo.paging import PAGE_SIZE, StandstillGuard, has_more
 from include.marketo.reading import as_int, as_list, as_text, require_int, require_objects
-from include.marketo.values import Activity, FeedPage
+from include.marketo.values import Activity, ActivityType, FeedPage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from include.marketo.envelope import Envelope
     from include.marketo.operations import Operation
 
-CHANGE_DATA_VALUE = 13
 MOST_TYPES = 10
 
 
@@ -76,7 +75,7 @@ def _iterate_feed(
 
 
 def _narrow(activity: Activity, wanted: frozenset[str]) -> Activity | None:
-    if activity.type_id != CHANGE_DATA_VALUE or not activity.fields:
+    if activity.kind is not ActivityType.CHANGE_VALUE or not activity.fields:
         return activity
     names = tuple(name for name in activity.fields if name in wanted)
     if not names:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal
+
+from include.marketo.envelope import FIELD_NOT_FOUND, INVALID_DATA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,6 +89,16 @@ class CustomActivityType:
         return self.status == "approved"
 
 
+class ActivityType(IntEnum):
+    """The types of activities that tell of a change to a person; ids are the same in every instance."""
+
+    NEW_LEAD = 12
+    CHANGE_VALUE = 13
+    CHANGE_SCORE = 22
+    MERGE = 32
+    DELETE = 37
+
+
 @dataclass(frozen=True, slots=True)
 class Activity:
     """
@@ -104,6 +117,18 @@ class Activity:
     primary_value: str | None = field(default=None, repr=False)
     primary_value_id: int | None = None
 
+    @property
+    def kind(self) -> ActivityType | None:
+        """What the activity tells, None when it is none of the changes known here."""
+        return ActivityType(self.type_id) if self.type_id in _KNOWN_TYPES else None
+
+    @property
+    def merged_away(self) -> tuple[int, ...]:
+        """The ids of the people that a merge put into this one; instances write them as a list or as a text of ids."""
+        value = self.attributes.get("merge ids", []) if self.kind is ActivityType.MERGE else []
+        items = value if isinstance(value, list) else str(value).strip("[]").replace(";", ",").split(",")
+        return tuple(int(item) for item in items if str(item).strip().isdigit() and int(item) != self.lead_id)
+
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
@@ -112,6 +137,18 @@ class FeedPage:
     items: tuple[Activity, ...]
     next_token: str
     more: bool
+
+
+_KNOWN_TYPES = frozenset(ActivityType)
+
+_LEAD_NOT_FOUND = "1004"
+_ABOUT_SCHEMA = frozenset({INVALID_DATA, FIELD_NOT_FOUND})
+# What keeps a record from being written whatever its values are: the person is gone, exists, or is not the only one;
+# partitions; locks and queues; an action that a native CRM sync reserves for itself. Source: error-codes.
+_NOT_ABOUT_VALUES = frozenset(
+    {_LEAD_NOT_FOUND, "1005", "1007", "1008", "1009", "1010", "1011", "1013", "1016", "1018", "1019", "1022", "1029"}
+    | {"1036"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +167,21 @@ class RowResult:
     id: int | None
     errors: tuple[RowError, ...] = ()
     request_id: str = ""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the person the record is about is not in Marketo (any more): deleted or merged away."""
+        return self._says(frozenset({_LEAD_NOT_FOUND}))
+
+    @property
+    def about_schema(self) -> bool:
+        """Whether our picture of the fields may be out of date: one is unknown, or does not take values any more."""
+        return self._says(_ABOUT_SCHEMA)
+
+    @property
+    def about_values(self) -> bool:
+        """Whether the record was refused for its values, so that it may be taken without some of its fields."""
+        return self.status == "skipped" and not self._says(_NOT_ABOUT_VALUES)
+
+    def _says(self, codes: frozenset[str]) -> bool:
+        return any(error.code in codes for error in self.errors)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from include.dynamics import FeedExpired
 from include.person_sync.core.schema import TABLES
 from include.person_sync.core.watermarks import table_watermark
-from include.person_sync.stages.extract_marketo import people_since_watermark
+from include.person_sync.systems.marketo_feeds import people_since_watermark
 
 if TYPE_CHECKING:
     from include.person_sync.core.fields import Table

@@ -8,12 +8,12 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError, QuotaExhausted
+from include.marketo import LARGEST_BATCH
 from include.person_sync.audit.archive import expire_reports, report_folder
 from include.person_sync.audit.findings import MEANING
 from include.person_sync.audit.sweep import Sweep
 from include.person_sync.audit.tally import Tally
 from include.person_sync.present.audit_page import build_page
-from include.person_sync.stages.apply_marketo import BATCH
 from include.person_sync.stages.open_run import prepare
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.api_budget import marketo_calls_today, next_reset, note_calls
@@ -59,7 +59,7 @@ def open_audit(ctx: SyncContext, run_id: str, request: AuditRequest) -> str:
     """
     ctx.store.start_run(run_id, kind=KIND, mode="full", params=asdict(request), origin=request.origin)
     prepare(ctx)
-    needed = ceil(ctx.store.count_links() / BATCH)
+    needed = ceil(ctx.store.count_links() / LARGEST_BATCH)
     left = ctx.settings.marketo.daily_quota - marketo_calls_today(ctx)
     if needed > left:
         raise QuotaExhausted(

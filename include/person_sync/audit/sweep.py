@@ -22,7 +22,7 @@ from include.person_sync.audit.looking import Observer
 from include.person_sync.audit.pending import Pending, read_pending
 from include.person_sync.core.create_request import CreateRequest, parse_request
 from include.person_sync.core.schema import TABLES
-from include.person_sync.stages.extract_marketo import requested_people
+from include.person_sync.systems.people import requested_people
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

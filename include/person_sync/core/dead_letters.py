@@ -188,22 +188,22 @@ def refusal_letters(changes: pd.DataFrame, values: pd.DataFrame, digest: str) ->
     """
     Return what a vendor refused as dead letters (LETTERS).
 
-    `changes`: refused changes with code and message; `values`: their refused values. A creation or deletion, and a
+    `changes`: refused changes with code and message; `values`: their refused values, with a code and message of their
+    own where the vendor gave them. A creation or deletion, and a
     change without values, gives one letter, any other change one per value.
     """
     whole = changes["action"].isin(WHOLE) | ~changes["change_no"].isin(values["change_no"])
     bodies = _bodies(values)
     as_one = changes[whole]
-    own = values[values["change_no"].isin(as_one["change_no"])]
-    prints = _change_fingerprints(as_one, own, digest)
+    prints = _change_fingerprints(as_one, values[values["change_no"].isin(as_one["change_no"])], digest)
     letters = as_one.assign(
         fingerprint=as_one["change_no"].map(prints).astype(TEXT_DTYPE),
         payload=_objects({"fields": bodies.get(number, {})} for number in as_one["change_no"]),
     )
     cells = values[values["change_no"].isin(changes.loc[~whole, "change_no"])]
-    told = cells[["change_no", "field", "planned"]].merge(
-        changes.drop(columns=["field"], errors="ignore"), on="change_no"
-    )
+    own = cells.reindex(columns=["change_no", "field", "planned", "code", "message"])
+    told = own.merge(changes.drop(columns=["field"], errors="ignore"), on="change_no", suffixes=("", "_of_change"))
+    told = told.assign(**{name: told[name].fillna(told[f"{name}_of_change"]) for name in ("code", "message")})
     named = zip(told["field"], told["planned"], strict=True)
     apart = told.assign(
         fingerprint=_cell_fingerprints(changes, cells, digest).to_numpy(),

@@ -42,7 +42,11 @@ def without_marks(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def history_text(entries: Sequence[Mapping[str, Any]]) -> str:
-    """Return history entries for a person at a terminal: a line per change, and one per field below it."""
+    """
+    Return history entries for a person at a terminal: a line per change, and one per field below it.
+
+    A refused field tells the answer itself, since the others of its change may have been written.
+    """
     if not entries:
         return "no change on record"
     lines = []
@@ -50,8 +54,8 @@ def history_text(entries: Sequence[Mapping[str, Any]]) -> str:
         entries, key=lambda entry: (entry["run_id"], entry["at"], entry["direction"], entry["action"])
     ):
         change = list(group)
-        lines.append(change_line(change[0]))
-        lines += [field_line(entry["field"], with_marks(entry)) for entry in change if entry["field"] is not None]
+        lines.append(change_line(next((entry for entry in change if not is_refused(entry)), change[0])))
+        lines += [value_line(entry) for entry in change if entry["field"] is not None]
     return "\n".join(lines)
 
 
@@ -76,6 +80,17 @@ def answer_of(entry: Mapping[str, Any]) -> str:
 def request_of(entry: Mapping[str, Any]) -> str:
     """Return the vendor's id of the request, ready to follow an answer; empty when there is none."""
     return f" (request {entry['request_id']})" if entry["request_id"] else ""
+
+
+def value_line(entry: Mapping[str, Any]) -> str:
+    """Return what was decided about one field and, if the vendor refused it, the answer."""
+    line = field_line(entry["field"], with_marks(entry))
+    return f"{line} - {answer_of(entry)}" if is_refused(entry) else line
+
+
+def is_refused(entry: Mapping[str, Any]) -> bool:
+    """Return whether this very field was refused."""
+    return bool(entry["outcome"] == "refused")
 
 
 def with_marks(entry: Mapping[str, Any]) -> dict[str, Any]:

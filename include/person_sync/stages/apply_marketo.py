@@ -1,45 +1,26 @@
 """
 Stage apply_marketo: carry out the plan's changes to Marketo.
 
-Marketo has no row versions. So the people of a batch are read again immediately before it is written; where somebody
-changed a value meanwhile, it is merged again with what was just read, and what the other side should now get is left to
-the next run.
+Outcomes are stored call by call, so that a killed run knows what it did.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import pandas as pd
-
-from include.errors import LostAnswer
-from include.person_sync.core.canonical import canonical_marketo
-from include.person_sync.core.control_fields import is_control, rest_names, wire_value
-from include.person_sync.core.fields import Side, Table
-from include.person_sync.core.payloads import payloads
-from include.person_sync.core.remerge import remerge
-from include.person_sync.stages.apply_dynamics import amend_values
+from include.person_sync.core.control_fields import CONTROL_FIELDS
 from include.person_sync.state import RunStatus
-from include.person_sync.systems.people import people_frame
-from include.person_sync.systems.schema import load_schema, mark_stale
+from include.person_sync.systems.marketo_writer import MarketoWriter
+from include.person_sync.systems.outcomes import OutcomeRecorder, unsettled_values
+from include.person_sync.systems.schema import load_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import pandas as pd
 
-    from include.marketo import RowResult
-    from include.marketo.leads import SyncAction
-    from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.run.context import SyncContext
 
 log = logging.getLogger(__name__)
-
-BATCH = 300
-"""Records per call; source: Marketo developer guide, "Lead database"."""
-GONE = "1004"
-SCHEMA_CODES = frozenset({"1003", "1006"})
-"""Refusals that may mean our picture of the fields is out of date: read-only or unknown field."""
 
 
 def apply_marketo(ctx: SyncContext, run_id: str) -> None:
@@ -59,13 +40,12 @@ def apply_marketo(ctx: SyncContext, run_id: str) -> None:
         if changes.empty:
             return
         ctx.store.update_run(run_id, status=RunStatus.APPLYING)
-        values = plan.values.merge(changes[["change_no", "link_id", "dynamics_table", "marketo_id"]], on="change_no")
-        writer = MarketoWriter(ctx, run_id, load_schema(ctx))
+        values = unsettled_values(plan, changes[["change_no", "link_id", "dynamics_table", "marketo_id"]])
+        recorder = OutcomeRecorder(ctx, run_id, values, together=CONTROL_FIELDS)
+        writer = MarketoWriter(ctx, run_id, load_schema(ctx), recorder)
         creates = changes["action"] == "create"
-        for batch in batches(changes[~creates]):
-            writer.update(batch, of(batch, values))
-        for batch in batches(changes[creates]):
-            writer.create(batch, of(batch, values))
+        writer.update(changes[~creates])
+        writer.create(changes[creates])
 
 
 def skip_without_row(ctx: SyncContext, run_id: str, changes: pd.DataFrame) -> pd.DataFrame:
@@ -78,156 +58,3 @@ def skip_without_row(ctx: SyncContext, run_id: str, changes: pd.DataFrame) -> pd
     )
     ctx.store.record_outcomes(run_id, skipped)
     return changes[~waiting]
-
-
-def batches(changes: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return the changes in groups of at most one call's records."""
-    return [changes.iloc[start : start + BATCH] for start in range(0, len(changes), BATCH)]
-
-
-def of(batch: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-    """Return the values of a batch of changes."""
-    return values[values["change_no"].isin(batch["change_no"])]
-
-
-class MarketoWriter:
-    """Writes changes of one run, batch by batch."""
-
-    def __init__(self, ctx: SyncContext, run_id: str, schema: ResolvedSchema) -> None:
-        self._ctx = ctx
-        self._run_id = run_id
-        self._schema = schema
-        self._rest = rest_names(ctx.settings.custom_fields)
-
-    def update(self, changes: pd.DataFrame, values: pd.DataFrame) -> None:
-        """Read the people again, merge again what moved, and write the rest by id."""
-        people = self._read(changes, values)
-        gone = ~changes["marketo_id"].isin(people.index)
-        self._record(changes[gone], "stale", "the person is no longer in Marketo")
-        changes = changes[~gone]
-        values = self._without_moved(changes, of(changes, values), people)
-        bodies = self._bodies(changes, values)
-        empty = ~changes["change_no"].isin(bodies.index)
-        self._record(changes[empty], "applied", "already there or left to the next run")
-        self._send(changes[~empty], bodies, action="updateOnly", lookup_field="id")
-
-    def create(self, changes: pd.DataFrame, values: pd.DataFrame) -> None:
-        """Create people on their `dynamicsId`; after a lost answer, look for them before asking again."""
-        bodies = self._bodies(changes, values)
-        changes = changes[changes["change_no"].isin(bodies.index)]
-        try:
-            self._send(changes, bodies, action="createOrUpdate", lookup_field=self._rest["dynamics_id"])
-        except LostAnswer:
-            log.warning("marketo: the answer to a create was lost; looking for the people before asking again")
-            left = self._without_created(changes)
-            self._send(left, bodies, action="createOrUpdate", lookup_field=self._rest["dynamics_id"])
-
-    def _without_created(self, changes: pd.DataFrame) -> pd.DataFrame:
-        """Record creates that arrived although their answer was lost; return the others that have no outcome yet."""
-        name = self._rest["dynamics_id"]
-        planned = self._ctx.store.load_plan(self._run_id, direction="to_marketo", statuses=["planned"]).changes
-        changes = changes[changes["change_no"].isin(planned["change_no"])]
-        found = {
-            str(row[name]).lower(): int(row["id"])
-            for page in self._ctx.marketo.leads_by(name, changes["dynamics_id"].tolist(), ["id", name])
-            for row in page
-        }
-        there = changes["dynamics_id"].isin(found)
-        outcome = changes.loc[there, ["change_no"]].assign(
-            status="applied", message="found after a lost answer", marketo_id=changes["dynamics_id"].map(found)
-        )
-        self._ctx.store.record_outcomes(self._run_id, outcome)
-        return changes[~there]
-
-    def _read(self, changes: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
-        """Return the people of a batch with just the columns about to be written: index marketo_id."""
-        names = {one.name: one.marketo.name for table in Table for one in self._schema.fields(table)} | self._rest
-        columns = ["id", *sorted({names[field] for field in values["field"].unique()})]
-        rows = [
-            row for page in self._ctx.marketo.leads_by("id", changes["marketo_id"].tolist(), columns) for row in page
-        ]
-        return people_frame(rows, columns).set_index("marketo_id")
-
-    def _without_moved(self, changes: pd.DataFrame, values: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-        """
-        Return the values still to be written, after merging those again that somebody changed since they were read.
-        """
-        control = is_control(values)
-        kept = [values[control]]
-        for table_name, of_table in values[~control].groupby("dynamics_table"):
-            table = Table(str(table_name))
-            fields = [one for one in self._schema.fields(table) if one.name in set(of_table["field"])]
-            links = changes.loc[changes["dynamics_table"] == table_name].set_index("marketo_id")["link_id"]
-            present = people[people.index.isin(links.index)]
-            current = canonical_marketo(present, fields).values.set_axis(
-                pd.Index(links.loc[present.index], name="link_id")
-            )
-            moved = differs(of_table, current)
-            kept.append(of_table[~moved])
-            if moved.any():
-                verdict = remerge(of_table[moved], current, fields, table, Side.MARKETO)
-                amend_values(self._ctx, self._run_id, verdict)
-                kept.append(verdict.write)
-        return pd.concat(kept, ignore_index=True)
-
-    def _bodies(self, changes: pd.DataFrame, values: pd.DataFrame) -> pd.Series:
-        """Return the record to send per change_no: mapped and control fields by REST name, and the key."""
-        control = is_control(values)
-        mapped = payloads(changes, values[~control], self._schema.effective, Side.MARKETO)
-        bodies: dict[int, dict[str, Any]] = {int(str(number)): body for number, body in mapped.bodies.items() if body}
-        held = values[control]
-        for number, field, planned in zip(held["change_no"], held["field"], held["planned"], strict=True):
-            bodies.setdefault(int(number), {})[self._rest[field]] = wire_value(field, planned)
-        return pd.Series(bodies, dtype=object)
-
-    def _send(self, changes: pd.DataFrame, bodies: pd.Series, *, action: SyncAction, lookup_field: str) -> None:
-        """Send records and store an outcome per change after each call."""
-        keys = changes["marketo_id"] if lookup_field == "id" else changes["dynamics_id"]
-        key_name = "id" if lookup_field == "id" else lookup_field
-        records = [
-            {**bodies[number], key_name: int(key) if lookup_field == "id" else key}
-            for number, key in zip(changes["change_no"], keys, strict=True)
-        ]
-
-        def record(offset: int, results: Sequence[RowResult]) -> None:
-            outcome = outcomes(changes.iloc[offset : offset + len(results)], results)
-            self._ctx.store.record_outcomes(self._run_id, outcome)
-            if outcome["code"].isin(SCHEMA_CODES).any():
-                mark_stale(self._ctx)
-
-        self._ctx.marketo.sync_leads(records, action=action, lookup_field=lookup_field, on_batch=record)
-
-    def _record(self, changes: pd.DataFrame, status: str, message: str) -> None:
-        self._ctx.store.record_outcomes(self._run_id, changes[["change_no"]].assign(status=status, message=message))
-
-
-def differs(values: pd.DataFrame, current: pd.DataFrame) -> pd.Series:
-    """Return True per planned value whose Marketo side is no longer what the plan was based on."""
-    cells = current.rename_axis(columns="field").reset_index(names="link_id").melt("link_id", value_name="now")
-    now = values[["link_id", "field"]].merge(cells, on=["link_id", "field"], how="left")["now"].to_numpy()
-    seen = values["marketo"].to_numpy()
-    same = (now == seen) | (pd.isna(now) & pd.isna(seen))
-    return pd.Series(~same.astype(bool), index=values.index)
-
-
-def outcomes(changes: pd.DataFrame, results: Sequence[RowResult]) -> pd.DataFrame:
-    """Return results as outcome rows of the changes they belong to; a person who is gone is left to the next run."""
-    code = pd.Series([one.errors[0].code if one.errors else None for one in results], dtype="str")
-    status = pd.Series([status_of(one) for one in results])
-    return pd.DataFrame(
-        {
-            "change_no": changes["change_no"].to_numpy(),
-            "status": np.where(code == GONE, "stale", status),
-            "code": code,
-            "message": pd.Series([one.errors[0].message if one.errors else None for one in results], dtype="str"),
-            "request_id": pd.Series([one.request_id for one in results], dtype="str"),
-            "marketo_id": pd.Series([one.id for one in results], dtype="Int64"),
-        }
-    )
-
-
-def status_of(result: RowResult) -> str:
-    """Return our status for a row's."""
-    if result.status in {"created", "updated"}:
-        return "applied"
-    return "unknown" if result.status == "unknown" else "refused"

@@ -252,8 +252,8 @@ def _applied(connection: Connection, plan_id: int | None) -> Iterable[Mapping[An
     same = and_(plan_value.c.plan_id == plan_change.c.plan_id, plan_value.c.change_no == plan_change.c.change_no)
     columns = (plan_change.c.direction, plan_change.c.marketo_id, plan_change.c.dynamics_id, plan_value.c.field)
     statement = select(*columns).distinct().select_from(plan_change).join(dead_letter, letter_of).join(plan_value, same)
-    applied = (plan_change.c.plan_id == plan_id, plan_change.c.status == ChangeStatus.APPLIED.value)
-    return connection.execute(statement.where(*applied)).mappings()
+    applied = (plan_change.c.status == ChangeStatus.APPLIED.value, plan_value.c.outcome != ChangeStatus.REFUSED.value)
+    return connection.execute(statement.where(plan_change.c.plan_id == plan_id, *applied)).mappings()
 
 
 def _open_letters_of(connection: Connection, keys: Collection[Key]) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, and_, delete, func, or_, select
+from sqlalchemy import Connection, and_, case, delete, func, or_, select
 
 from include.person_sync.state.bulk import read_frame
 from include.person_sync.state.records import RESOLVED, ChangeStatus, LinkState, RunStatus
@@ -53,13 +53,17 @@ def load_history(
     """
     Return one row per decided field of a person, oldest first; a person is also found by the links of the id given.
 
-    A plan belongs to the history once a commit settled it. Of a run that died only what has an outcome counts: what it
+    A field that was refused has a status, code and message of its own; the others have those of their change. A plan
+    belongs to the history once a commit settled it. Of a run that died only what has an outcome counts: what it
     merely meant to do was decided again by the run after it.
     """
     same = and_(plan_value.c.plan_id == plan_change.c.plan_id, plan_value.c.change_no == plan_change.c.change_no)
     at = func.coalesce(plan_change.c.decided_at, sync_run.c.finished_at, plan.c.created_at).label("at")
     values = [plan_value.c[name] for name in list(_DTYPES)[2:10]]
-    outcome = [plan_change.c[name] for name in list(_DTYPES)[10:]]
+    refused = plan_value.c.outcome == ChangeStatus.REFUSED.value
+    ways = [plan_change.c.direction, plan_change.c.action]
+    own = [(name, plan_value.c[name] if name != "status" else plan_value.c.outcome) for name in list(_DTYPES)[12:]]
+    outcome = [*ways, *(case((refused, value), else_=plan_change.c[name]).label(name) for name, value in own)]
     source = plan_change.join(plan, plan.c.plan_id == plan_change.c.plan_id)
     source = source.join(sync_run, sync_run.c.run_id == plan.c.run_id).outerjoin(plan_value, same)
     same_run = (_other.c.run_id == plan.c.run_id, _other.c.settled)

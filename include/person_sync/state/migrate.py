@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEAD", "VERSION_TABLE", "alembic_config", "current_revision", "migrate_to_head"]
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest revision in `migrations/versions`; kept here so that a look at the database needs no alembic."""
 
 VERSION_TABLE = "person_sync_version"

@@ -56,10 +56,14 @@ _CHANGE_DTYPES = {
 }
 _PLANNED = [name for name in _CHANGE_DTYPES if name not in {"code", "message", "request_id", "dynamics_version"}]
 _VALUE_DTYPES = {"change_no": "int64"} | dict.fromkeys(
-    ("field", "outcome", "winner", "base", "marketo", "dynamics", "planned", "rule"), "str"
+    ("field", "outcome", "winner", "base", "marketo", "dynamics", "planned", "rule", "code", "message", "request_id"),
+    "str",
 )
+_REASON = ["code", "message", "request_id"]
+_PLANNED_VALUE = [name for name in _VALUE_DTYPES if name not in _REASON]
 _VALUE_ORDER = (plan_value.c.change_no, plan_value.c.field)
 _OUTCOME = ["change_no", "status", "code", "message", "request_id", "marketo_id", "dynamics_version"]
+REFUSED = ChangeStatus.REFUSED.value
 _MAY_HAVE_LEFT = [ChangeStatus.PLANNED.value, ChangeStatus.APPLIED.value, ChangeStatus.UNKNOWN.value]
 
 
@@ -77,7 +81,7 @@ def save_plan(connection: Connection, run_id: str, changes: pd.DataFrame, values
     plan_id = reserve(connection, "plan", 1)[0]
     connection.execute(insert(plan).values(plan_id=plan_id, run_id=run_id, attempt=attempt, created_at=now))
     append(connection, plan_change, _with_plan(changes, plan_id, _PLANNED))
-    append(connection, plan_value, _with_plan(values, plan_id, list(_VALUE_DTYPES)))
+    append(connection, plan_value, _with_plan(values, plan_id, _PLANNED_VALUE))
     for table, frame in ((plan_change, changes), (plan_value, values)):
         learn_sizes(connection, table, len(frame))
     return attempt
@@ -158,12 +162,16 @@ def count_changes(connection: Connection, run_id: str, direction: str) -> dict[s
     return counted
 
 
-def record_outcomes(connection: Connection, run_id: str, outcomes: pd.DataFrame, now: datetime) -> None:
+def record_outcomes(
+    connection: Connection, run_id: str, outcomes: pd.DataFrame, now: datetime, fields: pd.DataFrame | None = None
+) -> None:
     """
     Store what became of changes of the run's newest attempt, and mark that attempt as started.
 
     `outcomes`: change_no, status and, optionally, code, message, request_id, marketo_id (the id a new person got) and
-    dynamics_version (the version our own write made). An absent id or version leaves the stored one.
+    dynamics_version (the version our own write made). An absent id or version leaves the stored one. `fields`: those
+    among the changes' fields that fared otherwise: change_no, field, outcome (`refused`, `deferred`) and the code,
+    message and request_id of a refusal.
     """
     newest = newest_plan(connection, run_id)
     if newest is None:
@@ -178,6 +186,8 @@ def record_outcomes(connection: Connection, run_id: str, outcomes: pd.DataFrame,
         kept = {name: func.coalesce(source.c[name], plan_change.c[name]) for name in ("marketo_id", "dynamics_version")}
         told = {name: source.c[name] for name in ("status", "code", "message", "request_id")}
         connection.execute(update(plan_change).where(same).values(**told, **kept, decided_at=now))
+    if fields is not None and len(fields):
+        _amend(connection, int(newest["plan_id"]), fields)
     connection.execute(update(plan).where(plan.c.plan_id == newest["plan_id"]).values(started=True))
 
 
@@ -190,13 +200,16 @@ def amend_values(connection: Connection, run_id: str, amended: pd.DataFrame) -> 
     newest = newest_plan(connection, run_id)
     if newest is None:
         raise SyncError(f"Run {run_id} has no plan to amend.")
-    if amended.empty:
-        return
+    if len(amended):
+        _amend(connection, int(newest["plan_id"]), amended)
+
+
+def _amend(connection: Connection, plan_id: int, amended: pd.DataFrame) -> None:
     told = [name for name in _VALUE_DTYPES if name in amended and name not in {"change_no", "field"}]
     columns = [plan_value.c[name] for name in ("change_no", "field", *told)]
     with staged(connection, amended, columns) as source:
         same = and_(
-            plan_value.c.plan_id == newest["plan_id"],
+            plan_value.c.plan_id == plan_id,
             plan_value.c.change_no == source.c.change_no,
             plan_value.c.field == source.c.field,
         )
@@ -218,7 +231,7 @@ def add_values(connection: Connection, run_id: str, values: pd.DataFrame) -> Non
         same = and_(plan_value.c.change_no == source.c.change_no, plan_value.c.field == source.c.field)
         there = select(source.c.change_no).where(same).exists()
         connection.execute(delete(plan_value).where(plan_value.c.plan_id == newest["plan_id"], there))
-    append(connection, plan_value, _with_plan(values, int(newest["plan_id"]), list(_VALUE_DTYPES)))
+    append(connection, plan_value, _with_plan(values, int(newest["plan_id"]), _PLANNED_VALUE))
 
 
 _UNSETTLED_DTYPES = {
@@ -242,9 +255,9 @@ def unsettled(connection: Connection) -> pd.DataFrame:
     """
     Return the fields of every write that may have left without a commit to vouch for it.
 
-    One row per change and field (a change without fields has one row, field NaN), oldest plan first. Attempts of every
-    run count, also of one that is starting again: its earlier writes moved values and no base. `status` is `applied`,
-    or `unknown` for whatever has no outcome.
+    One row per change and field (a change without fields has one row, field NaN), oldest plan first; fields that were
+    refused stand nowhere and are left out. Attempts of every run count, also of one that is starting again: its earlier
+    writes moved values and no base. `status` is `applied`, or `unknown` for whatever has no outcome.
     """
     columns = [
         plan.c.run_id,
@@ -254,7 +267,8 @@ def unsettled(connection: Connection) -> pd.DataFrame:
         plan_value.c.planned,
     ]
     same = and_(plan_value.c.plan_id == plan_change.c.plan_id, plan_value.c.change_no == plan_change.c.change_no)
-    source = plan.join(plan_change, plan.c.plan_id == plan_change.c.plan_id).outerjoin(plan_value, same)
+    written = and_(same, plan_value.c.outcome != REFUSED)
+    source = plan.join(plan_change, plan.c.plan_id == plan_change.c.plan_id).outerjoin(plan_value, written)
     left = [plan.c.started, ~plan.c.settled, plan_change.c.status.in_(_MAY_HAVE_LEFT)]
     statement = select(*columns).select_from(source).where(*left)
     ordered = statement.order_by(plan.c.plan_id, plan_change.c.change_no, plan_value.c.field)

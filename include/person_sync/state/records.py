@@ -91,8 +91,9 @@ class StoredPlan:
 
     `changes`: change_no int64, link_id int64, direction, action str, marketo_id Int64, dynamics_table, dynamics_id str,
     generation int64, if_match, note, status, code, message, request_id, dynamics_version str; ordered by change_no.
-    `values`: change_no int64, field, outcome, winner, base, marketo, dynamics, planned, rule str; ordered by
-    change_no and field.
+    `values`: change_no int64, field, outcome, winner, base, marketo, dynamics, planned, rule, code, message, request_id
+    str; ordered by change_no and field. A field whose outcome is `refused` was not written, whatever became of its
+    change; code, message and request_id tell why and are empty for all others.
     """
 
     attempt: int

@@ -259,15 +259,16 @@ class Store:
         with self._reading() as connection:
             return plans.count_changes(connection, run_id, direction)
 
-    def record_outcomes(self, run_id: str, outcomes: pd.DataFrame) -> None:
+    def record_outcomes(self, run_id: str, outcomes: pd.DataFrame, fields: pd.DataFrame | None = None) -> None:
         """
-        Store what became of changes of the run's newest plan.
+        Store what became of changes of the run's newest plan and, in the same transaction, of some of their fields.
 
         `outcomes`: change_no, status and, as far as known, code, message, request_id, marketo_id (of a person just
-        created), dynamics_version (of a row just written).
+        created), dynamics_version (of a row just written). `fields`, which fared otherwise than their change:
+        change_no, field, outcome (`refused`, `deferred`), code, message, request_id.
         """
         with self._writing() as connection:
-            plans.record_outcomes(connection, run_id, outcomes, self._now())
+            plans.record_outcomes(connection, run_id, outcomes, self._now(), fields)
 
     def amend_values(self, run_id: str, amended: pd.DataFrame) -> None:
         """Store what was decided again about planned fields: change_no, field and the columns of `values` to change."""

@@ -226,6 +226,9 @@ plan_value = Table(
     Column("dynamics", Text),
     Column("planned", Text),
     Column("rule", String(32)),
+    Column("code", Text),
+    Column("message", Text),
+    Column("request_id", Text),
 )
 
 dead_letter = Table(

@@ -38,3 +38,9 @@ def as_encodable(value: object) -> object:
     except UnicodeEncodeError:
         return UNREADABLE
     return value
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as JSON values; an empty cell is None."""
+    plain = frame.astype(object).where(frame.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]

@@ -9,10 +9,11 @@ import pandas as pd
 from include.person_sync.core.schema import CONTROL_COLUMNS, ResolvedSchema
 from include.person_sync.core.values import UNREADABLE
 from include.person_sync.systems.frames import text_frame
+from include.person_sync.systems.lookups import LookupNames
 
 if TYPE_CHECKING:
     from include.person_sync.core.fields import Table
-    from include.person_sync.systems.lookups import LookupNames
+    from include.person_sync.run.context import SyncContext
 
 
 def rows_frame(rows: list[dict[str, Any]], schema: ResolvedSchema, table: Table, names: LookupNames) -> pd.DataFrame:
@@ -27,3 +28,9 @@ def rows_frame(rows: list[dict[str, Any]], schema: ResolvedSchema, table: Table,
     frame["dynamics_id"] = frame["dynamics_id"].str.lower()
     frame = frame.drop_duplicates("dynamics_id", keep="last", ignore_index=True)
     return frame.assign(**names.resolve(frame, schema.lookups(table)))
+
+
+def read_rows(ctx: SyncContext, schema: ResolvedSchema, table: Table, ids: list[str]) -> pd.DataFrame:
+    """Return rows as they are now: index dynamics_id, text columns."""
+    rows = ctx.dynamics.rows_by_id(table.value, ids, schema.columns[table])
+    return rows_frame(rows, schema, table, LookupNames(ctx)).set_index("dynamics_id")

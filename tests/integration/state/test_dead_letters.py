@@ -206,3 +206,19 @@ def test_resolved_letters_are_purged_and_open_ones_are_not(
     assert store.purge(365)["dead_letters"] == 1
 
     assert store.dead_letters(state=None)["fingerprint"].tolist() == ["open"]
+
+
+def test_letter_stays_open_while_its_field_is_refused_beside_others(store: Store, begin: Callable[..., str]) -> None:
+    """A change of which other fields were written has not settled the one that was refused in it."""
+    run_id = begin()
+    store.commit(run_id, Commit(dead_letters=pd.DataFrame([letter("f1", {"job_title": "Wizard"})])))
+    store.release_lease("person_sync", run_id)
+    run_id = begin("run-2")
+    values = values_frame({"change_no": 0, "field": "job_title"}, {"change_no": 0, "field": "city"})
+    store.save_plan(run_id, changes_frame({"link_id": 1, "marketo_id": 10, "dynamics_id": "g1"}), values)
+    refused = pd.DataFrame({"change_no": [0], "field": ["job_title"], "outcome": ["refused"], "code": ["0x1"]})
+
+    store.record_outcomes(run_id, pd.DataFrame({"change_no": [0], "status": ["applied"]}), refused)
+    store.commit(run_id, Commit())
+
+    assert open_ones(store) == ["f1"]

@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -42,6 +43,36 @@ def test_migrations_lead_from_the_first_revision_to_the_metadata(database_url: s
         assert names <= _index_names(connection)
     assert revisions[-1] == HEAD
     engine.dispose()
+
+
+PLAN_BEFORE = (
+    "INSERT INTO sync_run (run_id, kind, mode, status, origin, params, attempt, started_at) "
+    "VALUES ('r', 'cycle', 'incremental', 'applying', '{}', '{}', 1, '2026-01-01 00:00:00')",
+    "INSERT INTO plan (plan_id, run_id, attempt, started, settled, created_at) "
+    "VALUES (1, 'r', 1, false, false, '2026-01-01 00:00:00')",
+    "INSERT INTO plan_change (plan_id, change_no, link_id, direction, action, generation, status) "
+    "VALUES (1, 0, 7, 'to_dynamics', 'update', 1, 'planned')",
+    "INSERT INTO plan_value (plan_id, change_no, field, outcome, planned) VALUES (1, 0, 'city', 'to_dynamics', 'Bern')",
+)
+
+
+def test_plans_of_the_version_before_are_read_by_this_one(database_url: str) -> None:
+    """A plan that was stored before fields could be refused one by one is loaded and ended like any other."""
+    Store.open(database_url).close()
+    engine = open_engine(parse_url(database_url))
+    with writing(engine) as connection:
+        command.downgrade(alembic_config(connection), "0003")
+        for statement in PLAN_BEFORE:
+            connection.execute(text(statement))
+    engine.dispose()
+
+    store = Store.open(database_url)
+    refused = {"change_no": [0], "field": ["city"], "outcome": ["refused"], "code": ["1"], "message": ["no"]}
+    store.record_outcomes("r", pd.DataFrame({"change_no": [0], "status": ["refused"]}), pd.DataFrame(refused))
+
+    value = store.load_plan("r").values.iloc[0]
+    assert value[["planned", "outcome", "code", "message"]].tolist() == ["Bern", "refused", "1", "no"]
+    store.close()
 
 
 def _index_names(connection: object) -> set[tuple[str, str]]:

@@ -135,6 +135,42 @@ def test_amended_values_replace_what_was_decided(store: Store, begin: Callable[.
     assert values.loc[1, ["base", "dynamics"]].tolist() == ["1\x002", "3"]
 
 
+def refusals(*rows: tuple[int, str]) -> pd.DataFrame:
+    """Return refused fields as a stage tells of them."""
+    frame = pd.DataFrame(rows, columns=["change_no", "field"])
+    return frame.assign(outcome="refused", code="0x1", message="no", request_id="r1")
+
+
+def test_refused_fields_are_kept_beside_the_outcome_of_their_change(store: Store, begin: Callable[..., str]) -> None:
+    """Which fields were refused, and why, is stored with the change whose other fields were written."""
+    run_id = begin()
+    store.save_plan(run_id, CHANGES, VALUES)
+
+    store.record_outcomes(run_id, outcomes((0, "applied")), refusals((0, "fax")))
+
+    values = store.load_plan(run_id).values
+    assert values["outcome"].tolist() == ["to_dynamics", "refused", "collision", "adopt"]
+    assert values.loc[1, ["code", "message", "request_id", "planned"]].astype(object).fillna("").tolist() == [
+        "0x1",
+        "no",
+        "r1",
+        "",
+    ]
+    assert values.loc[[0, 2, 3], ["code", "message", "request_id"]].isna().all(axis=None)
+
+
+def test_refused_fields_are_nothing_that_may_have_left(store: Store, begin: Callable[..., str]) -> None:
+    """After a death only what may stand in a system is told; the person is named even when nothing of it may."""
+    run_id = begin()
+    store.save_plan(run_id, CHANGES, VALUES)
+
+    store.record_outcomes(run_id, outcomes((0, "applied"), (1, "unknown")), refusals((0, "fax"), (1, "city")))
+
+    left = store.unsettled()
+    assert left.loc[left["change_no"] == 0, "field"].tolist() == ["city"]
+    assert left.loc[left["change_no"] == 1, "field"].isna().tolist() == [True]
+
+
 def test_plan_without_any_write_is_replaced(store: Store, begin: Callable[..., str]) -> None:
     """A reconcile that is run again before anything was sent leaves one plan, the newer."""
     run_id = begin()

@@ -71,6 +71,11 @@ def _error_answer(status: int, code: object = "", message: str = "", **headers: 
         (400, "0x80044331", "too long", Kind.REFUSED),
         (400, "0x80040265", "by a plug-in", Kind.REFUSED),
         (405, "0x80040237", "restricted", Kind.REFUSED),
+        (400, "0x80048d19", "undeclared property", Kind.PAYLOAD),
+        (400, "0x0", "Error identified in Payload provided by the user for Entity :'contacts'", Kind.PAYLOAD),
+        (400, "0x80040233", "", Kind.READ_ONLY_ROW),
+        (400, "0x80040519", "already closed", Kind.READ_ONLY_ROW),
+        (400, "", "Cannot Update a Read-Only Entity", Kind.READ_ONLY_ROW),
         (413, "", "", Kind.REFUSED),
     ],
 )

@@ -129,6 +129,39 @@ def test_read_result_makes_common_obstacles_an_exception(
     assert isinstance(_result(_operation(), status, code, message), raises)
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "message", "about_values", "about_schema"),
+    [
+        (400, "0x80044331", "too long", True, False),
+        (400, "0x80040265", "by a plug-in", True, False),
+        (500, "0x80040224", "plug-in crashed", True, False),
+        (404, "0x80040217", f"account With Id = {OTHER_ID} Does Not Exist", True, False),
+        (400, "0x80060888", "", True, True),
+        (400, "0x80048d19", "undeclared property", True, True),
+        (403, "0x8004f502", "", True, True),
+        (403, "0x8004f507", "", True, True),
+        (403, "0x80040220", "does not have WriteAccess right(s)", False, False),
+        (400, "0x80040233", "read-only", False, False),
+        (412, "0x80040333", "", False, False),
+        (500, "0x80040216", "", False, False),
+        (404, "0x80040217", f"contact With Id = {ID} Does Not Exist", False, False),
+        (412, "0x80060882", "", False, False),
+    ],
+)
+def test_read_result_says_what_a_refusal_is_about(
+    status: int, code: str, message: str, about_values: bool, about_schema: bool
+) -> None:
+    """Only where the columns are to blame is it worth sending the row again without some of them."""
+    result = _result(_operation(), status, code, message)
+
+    assert (result.about_values, result.about_schema) == (about_values, about_schema)
+
+
+def test_unsendable_is_about_the_values() -> None:
+    """The other columns of such a row can be sent."""
+    assert unsendable(_operation(body={"revenue": float("nan")})).about_values
+
+
 def test_read_result_says_when_an_earlier_attempt_may_have_arrived() -> None:
     """A version conflict after a lost answer may be our own write; the caller is told to look."""
     stale = _result(_operation(), 412, "0x80060882", uncertain=True)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from include.errors import ConfigError, ContractViolation
+from include.marketo import Activity, ActivityType
 from tests.unit.marketo.scripted_marketo import envelope, marketo, query_of, refusal
 
 
@@ -182,3 +183,33 @@ def test_feed_is_a_configuration_error_when_a_mapped_field_is_unknown(tmp_path):
         pytest.raises(ConfigError, match="'gone'"),
     ):
         items_of(scene)
+
+
+@pytest.mark.parametrize(
+    ("type_id", "kind"),
+    [
+        (12, ActivityType.NEW_LEAD),
+        (13, ActivityType.CHANGE_VALUE),
+        (22, ActivityType.CHANGE_SCORE),
+        (32, ActivityType.MERGE),
+        (37, ActivityType.DELETE),
+        (1, None),
+    ],
+)
+def test_activity_says_what_it_tells(type_id, kind):
+    """The numbers of the types stay inside the client."""
+    assert Activity("g", 1, type_id, datetime(2026, 5, 2, tzinfo=UTC)).kind is kind
+
+
+@pytest.mark.parametrize("ids", [[7, 8], ["7", "8"], "[7, 8]", "7;8", "7,4711,8"])
+def test_merge_names_the_people_merged_away_in_every_notation(ids):
+    """A list, or a text as other instances write it; never the person who stays."""
+    merge = Activity("g", 4711, ActivityType.MERGE, datetime(2026, 5, 2, tzinfo=UTC), attributes={"merge ids": ids})
+
+    assert merge.merged_away == (7, 8)
+
+
+def test_nobody_is_merged_away_by_other_activities():
+    """An attribute of that name on another activity means nothing."""
+    at = datetime(2026, 5, 2, tzinfo=UTC)
+    assert Activity("g", 1, ActivityType.CHANGE_SCORE, at, attributes={"merge ids": [7]}).merged_away == ()
