@@ -17,7 +17,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help install lock format lint types test test-unit properties contract integration dags e2e scenarios chaos check \
-	sandbox demo up down distributed bench golden clean
+	sandbox demo up down distributed bench golden promises clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,6 +88,9 @@ chaos: $(STAMP)  ## kill the sync again and again while people work, and see tha
 golden: $(STAMP)  ## rewrite the plans of the scenarios; read the difference before committing it
 	$(PYTEST) tests/scenarios --golden $(ARGS)
 	git diff --stat -- tests/scenarios
+
+promises: $(STAMP)  ## write docs/promises.md anew from docs/promises.yaml and the tests
+	$(RUN) -m tools.promises
 
 bench: $(STAMP)  ## measure the merge, the store, a busy cycle and the sandbox against their goals
 	$(PYTEST) tests/benchmarks -s --timeout 1800 $(ARGS)

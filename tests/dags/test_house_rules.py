@@ -101,7 +101,7 @@ def test_dag_explains_itself(dag: DAG):
 
 
 def test_dag_runs_one_at_a_time_and_does_not_catch_up(dag: DAG):
-    """Two runs of a DAG never overlap by plan, and an unpaused DAG does not replay the past."""
+    """Two runs of a DAG never overlap by plan, and an unpaused DAG does not replay the past (T-28)."""
     assert dag.max_active_runs == 1, f"{dag.dag_id}: set max_active_runs=1"
     assert dag.catchup is False, f"{dag.dag_id}: set catchup=False"
 
@@ -133,7 +133,7 @@ def _alerts(task: Any) -> bool:
 
 
 def test_tasks_that_retry_honour_the_servers_advice(dag: DAG):
-    """A task with retries waits as long as the server asked for, and does not repeat what needs a person."""
+    """A task with retries waits as long as the server asked for, and does not repeat what needs a person (S-21)."""
     careless = [
         task.task_id for task in dag.tasks if task.retries and not isinstance(task.retry_policy, HonourRetryAfter)
     ]

@@ -22,7 +22,9 @@ IDENTITY = {"dynamicsId", "dynamicsType", "dynamicsIsDeleted", "syncToDynamics"}
 
 
 def test_first_run_provisions_everything_and_passes(installation: Installation) -> None:
-    """On two untouched systems one run makes the fields and the type, stores the schemas, and finds all well."""
+    """
+    On two untouched systems one run makes the fields and the type, stores the schemas, and finds all well (R-002).
+    """
     report = installation.run()
 
     assert report.ok, report.as_text()
@@ -45,7 +47,7 @@ def test_first_run_provisions_everything_and_passes(installation: Installation) 
 
 
 def test_second_run_makes_nothing(ready: Installation) -> None:
-    """Repeating setup sends no write and reports nothing made."""
+    """Repeating setup sends no write and reports nothing made (R-002)."""
     report = ready.run()
 
     assert report.ok, report.as_text()
@@ -54,7 +56,7 @@ def test_second_run_makes_nothing(ready: Installation) -> None:
 
 
 def test_repeat_after_lost_answers_makes_each_thing_once(installation: Installation) -> None:
-    """When the answers to the writes are lost, the fields and the type are there once and setup passes."""
+    """When the answers to the writes are lost, the fields and the type are there once and setup passes (R-002)."""
     for match in ("POST /rest/v1/leads/schema", "POST /rest/v1/activities/external/type.json"):
         installation.sandbox.faults.add("marketo", "lost_after", match=match)
 
@@ -204,7 +206,7 @@ def test_object_store_serves_as_staging(ready: Installation) -> None:
 
 
 def test_report_holds_no_secret(ready: Installation) -> None:
-    """Neither form of the report repeats a secret, whatever fails."""
+    """Neither form of the report repeats a secret, whatever fails (S-43)."""
     credentials = ready.sandbox.credentials
     guess = "a-guessed-secret"
     ready.change_connection("marketo", password=guess)

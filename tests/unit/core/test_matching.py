@@ -38,14 +38,14 @@ def verdicts(matches: pd.DataFrame) -> set[tuple[object, ...]]:
 
 
 def test_match_links_exactly_one_on_each_side_whatever_the_case() -> None:
-    """Addresses are compared trimmed and case-folded, Unicode included."""
+    """Addresses are compared trimmed and case-folded, Unicode included (T-11)."""
     found = match_by_email(rows(("contact", "a", "Ünal@Straße.example")), people((1, " ÜNAL@STRASSE.EXAMPLE ")))
 
     assert verdicts(found) == {("link", 1, "contact", "a", "same_email")}
 
 
 def test_match_holds_everyone_who_shares_an_address_with_several() -> None:
-    """A contact and a lead with the address of one person: somebody has to choose."""
+    """A contact and a lead with the address of one person: somebody has to choose (T-26)."""
     found = match_by_email(rows(("contact", "a", "x@y"), ("lead", "b", "x@y")), people((1, "x@y")))
 
     assert verdicts(found) == {
@@ -56,7 +56,7 @@ def test_match_holds_everyone_who_shares_an_address_with_several() -> None:
 
 
 def test_match_holds_a_row_that_two_people_fit() -> None:
-    """Duplicates in Marketo are no smaller a doubt than duplicates in Dynamics."""
+    """Duplicates in Marketo are no smaller a doubt than duplicates in Dynamics (T-26)."""
     found = match_by_email(rows(("lead", "a", "x@y")), people((1, "x@y"), (2, "X@y")))
 
     assert {verdict[0] for verdict in verdicts(found)} == {"ambiguous"}
@@ -81,7 +81,7 @@ def test_match_never_pairs_blank_addresses() -> None:
 
 
 def test_match_holds_a_person_whose_address_is_unreadable() -> None:
-    """What can't be read allows no conclusion, least of all that nobody is there."""
+    """What can't be read allows no conclusion, least of all that nobody is there (S-06)."""
     found = match_by_email(rows(("lead", "a", UNREADABLE)), people((1, "x@y")))
 
     assert ("ambiguous", "-", "lead", "a", "unreadable_email") in verdicts(found)
@@ -98,7 +98,7 @@ def test_match_answers_only_for_those_asked() -> None:
 
 
 def test_match_prefers_the_id_a_person_carries_over_the_address() -> None:
-    """A written-back id says who is who, even when addresses point elsewhere."""
+    """A written-back id says who is who, even when addresses point elsewhere (S-04)."""
     dynamics = rows(("contact", "AA", "x@y"), ("lead", "bb", "z@y"))
     marketo = people((1, "z@y", "contact", "aa"), (2, "x@y", None, None))
 
@@ -112,7 +112,7 @@ def test_match_prefers_the_id_a_person_carries_over_the_address() -> None:
 
 
 def test_match_holds_a_row_that_several_people_name() -> None:
-    """Copies of a person carry the same id; which one is real is for a person to say."""
+    """Copies of a person carry the same id; which one is real is for a person to say (S-04)."""
     found = match_people(rows(("lead", "a", "x@y")), people((1, "x@y", "lead", "a"), (2, "q@y", "lead", "a")))
 
     assert {(verdict[0], verdict[4]) for verdict in verdicts(found)} == {("ambiguous", "several_claim_row")}
@@ -132,7 +132,7 @@ def test_match_of_nobody_is_empty_with_its_columns() -> None:
 
 
 def test_row_id_is_the_same_for_the_same_person_and_differs_otherwise() -> None:
-    """A repeated create finds its own row; a person created anew gets another one."""
+    """A repeated create finds its own row; a person created anew gets another one (S-03)."""
     known = dynamics_row_id("517-QXZ-204", 7, "lead", 0)
 
     assert known == dynamics_row_id("517-qxz-204", 7, "lead", 0)
@@ -142,7 +142,7 @@ def test_row_id_is_the_same_for_the_same_person_and_differs_otherwise() -> None:
 
 
 def test_row_id_never_changes_between_releases() -> None:
-    """Rows made by an older release must be found again."""
+    """Rows made by an older release must be found again (S-03)."""
     assert dynamics_row_id("517-QXZ-204", 7, "lead", 0) == "c0326961-a003-5812-9da8-1f85487b1e22"
 
 
@@ -168,7 +168,7 @@ def test_request_is_understood(text: str | None, meaning: CreateRequest | None) 
     "text", ["yes", "lead contact", "lead owner=", "owner=jane@example.com", "lead owner=jane", "null"]
 )
 def test_request_that_makes_no_sense_is_a_problem_that_says_what_is_valid(text: str) -> None:
-    """A campaign's typing error is reported, not ignored, and its value is not repeated."""
+    """A campaign's typing error is reported, not ignored, and its value is not repeated (T-09)."""
     problem = parse_request(text)
 
     assert isinstance(problem, RequestProblem)
