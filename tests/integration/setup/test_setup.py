@@ -9,8 +9,9 @@ import pytest
 
 from include.errors import ConfigError
 from include.person_sync.core.fields import Table
+from include.person_sync.run.context import context_from_environment
 from include.person_sync.setup import parts_from_environment, run_setup
-from include.person_sync.state import Store
+from tests.installing import install
 from tests.integration.setup.conftest import assert_only_failure
 
 if TYPE_CHECKING:
@@ -41,9 +42,7 @@ def test_first_run_provisions_everything_and_passes(installation: Installation) 
     }
     assert kind.current.primary.api_name == "reason"
     assert "never deleted" in report.warnings[0]
-    store = Store.open(installation.environment["AIRFLOW_CONN_PERSON_SYNC_STATE"])
-    assert store.document("schema") is not None
-    store.close()
+    assert installation.stored_schema() is not None
 
 
 def test_second_run_makes_nothing(ready: Installation) -> None:
@@ -53,6 +52,19 @@ def test_second_run_makes_nothing(ready: Installation) -> None:
     assert report.ok, report.as_text()
     assert (report.provisioned, report.warnings) == ((), ())
     assert ready.writes() == []
+
+
+def test_tests_that_copy_the_outcome_begin_where_setup_ends(installation: Installation) -> None:
+    """What most tests begin with in place of a setup of their own is what setup leaves: it finds nothing to make."""
+    install(context_from_environment(installation.environment))
+    stored = installation.stored_schema()
+    installation.sandbox.reset_calls()
+
+    report = installation.run()
+
+    assert all(one.passed for one in report.checks), report.as_text()
+    assert (report.provisioned, installation.writes()) == ((), [])
+    assert installation.stored_schema() == stored
 
 
 def test_repeat_after_lost_answers_makes_each_thing_once(installation: Installation) -> None:

@@ -78,7 +78,7 @@ class Machine(RuleBasedStateMachine):
         home = Path(self._ended.enter_context(tempfile.TemporaryDirectory()))
         sandbox = self._ended.enter_context(Sandbox.start(directory=home / "sandbox"))
         self.pairing = Pairing(sandbox, home, f"sqlite:///{home}/state.db")
-        self.pairing.setup()
+        self.pairing.install()
         self.numbers = itertools.count(1)
         self.base: dict[Cell, Any] = {}
         self.half: dict[Cell, set[Any]] = {}
