@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Where compiled sources may not be kept, each of the many processes below compiles Airflow anew, for some seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Any Python from 3.11 on will do; 3.11 is the one the locks were resolved for, so it comes first.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \

@@ -10,6 +10,7 @@ import atexit
 import json
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +54,14 @@ def _forget_the_developers_settings() -> None:
         del os.environ[name]
 
 
+def _keep_compiled_sources() -> None:
+    """Let this process and those it starts keep bytecode, or each of them compiles Airflow anew, for some seconds."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
 _forget_the_developers_settings()
+_keep_compiled_sources()
 os.environ.update(_airflow_environment())
 
 _EXAMPLES = DirectoryBasedExampleDatabase(PROJECT / ".hypothesis" / "examples")
