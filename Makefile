@@ -14,7 +14,8 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 STAMP := $(VENV)/.installed
 PYTEST := $(RUN) -m pytest
-# The processor count is small on most build machines, and two workers already halve the wall clock.
+# The processor count is small on most build machines, and two workers already halve the wall clock. Whoever is done first
+# takes tests over from the other: a file of long stories may come last.
 WORKERS ?= 2
 ARGS ?=
 
@@ -61,7 +62,7 @@ types: $(STAMP)  ## check types, strictly
 	$(RUN) -m mypy
 
 test: $(STAMP)  ## run all tests but the end-to-end ones (ARGS="-k merge" narrows, WORKERS=1 serialises)
-	$(PYTEST) -n $(WORKERS) --dist loadfile --ignore tests/e2e --ignore tests/benchmarks $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal --ignore tests/e2e --ignore tests/benchmarks $(ARGS)
 
 test-unit: $(STAMP)  ## run the tests of single modules
 	$(PYTEST) tests/unit $(ARGS)

@@ -7,6 +7,7 @@ Sockets are open to this machine alone (pytest-socket, set in pyproject.toml).
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import shutil
@@ -77,6 +78,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--golden`."""
     parser.addoption("--golden", action="store_true", help="rewrite golden files instead of comparing with them")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is loaded by now, Airflow above all: it would look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture
