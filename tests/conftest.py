@@ -81,7 +81,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what is loaded by now, Airflow above all: it would look through it again and again."""
+    """Spare the garbage collector what is loaded by now, Airflow above all; it would look through it time and again."""
     gc.collect()
     gc.freeze()
 
