@@ -94,10 +94,10 @@ def test_lease_of_a_process_elsewhere_is_respected(store: Store) -> None:
         acquire(store, "next")
 
 
-def test_lease_of_a_process_in_another_container_is_respected(store: Store, database_url: str) -> None:
+def test_lease_of_a_process_in_another_container_is_respected(store: Store, migrated_url: str) -> None:
     """Containers may share a host's name and not its process ids: an id that can't be seen is not gone."""
     acquire(store, "contained", pid=gone_pid())
-    engine = open_engine(parse_url(database_url))
+    engine = open_engine(parse_url(migrated_url))
     with writing(engine) as connection:
         connection.execute(update(tables.lease).values(process_space="another boot, another namespace"))
     engine.dispose()
@@ -133,13 +133,13 @@ def test_released_lease_is_free(store: Store) -> None:
 
 
 @pytest.mark.parametrize("before", ["free", "expired", "vanished"])
-def test_racing_threads_get_one_winner(database_url: str, store: Store, clock: Clock, before: str) -> None:
+def test_racing_threads_get_one_winner(migrated_url: str, store: Store, clock: Clock, before: str) -> None:
     """However the lease became free, of many that ask at once exactly one gets it (S-15)."""
     if before != "free":
         acquire(store, "old", pid=gone_pid() if before == "vanished" else None)
     if before == "expired":
         clock.advance(minutes=2)
-    stores = [Store.open(database_url, now=clock) for _ in range(8)]
+    stores = [Store.open(migrated_url, now=clock) for _ in range(8)]
 
     def race(number: int) -> bool:
         try:
