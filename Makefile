@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Where compiled sources may not be kept, each of the many processes below compiles Airflow anew, for some seconds.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Any Python from 3.11 on will do; 3.11 is the one the locks were resolved for, so it comes first.
 PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -12,12 +14,13 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 STAMP := $(VENV)/.installed
 PYTEST := $(RUN) -m pytest
-# The processor count is small on most build machines, and two workers already halve the wall clock.
+# The processor count is small on most build machines, and two workers already halve the wall clock. Whoever is done first
+# takes tests over from the other: a file of long stories may come last.
 WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help install lock format lint types test test-unit properties contract integration dags e2e scenarios chaos check \
-	sandbox demo up down distributed bench golden clean
+	sandbox demo up down distributed bench golden promises clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,7 +62,7 @@ types: $(STAMP)  ## check types, strictly
 	$(RUN) -m mypy
 
 test: $(STAMP)  ## run all tests but the end-to-end ones (ARGS="-k merge" narrows, WORKERS=1 serialises)
-	$(PYTEST) -n $(WORKERS) --dist loadfile --ignore tests/e2e --ignore tests/benchmarks $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist worksteal --ignore tests/e2e --ignore tests/benchmarks $(ARGS)
 
 test-unit: $(STAMP)  ## run the tests of single modules
 	$(PYTEST) tests/unit $(ARGS)
@@ -88,6 +91,9 @@ chaos: $(STAMP)  ## kill the sync again and again while people work, and see tha
 golden: $(STAMP)  ## rewrite the plans of the scenarios; read the difference before committing it
 	$(PYTEST) tests/scenarios --golden $(ARGS)
 	git diff --stat -- tests/scenarios
+
+promises: $(STAMP)  ## write docs/promises.md anew from docs/promises.yaml and the tests
+	$(RUN) -m tools.promises
 
 bench: $(STAMP)  ## measure start-up, the merge, the store, a busy cycle and the sandbox against their goals
 	$(RUN) -m tests.benchmarks.startup

@@ -7,9 +7,11 @@ Sockets are open to this machine alone (pytest-socket, set in pyproject.toml).
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,7 +55,14 @@ def _forget_the_developers_settings() -> None:
         del os.environ[name]
 
 
+def _keep_compiled_sources() -> None:
+    """Let this process and those it starts keep bytecode, or each of them compiles Airflow anew, for some seconds."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
+
+
 _forget_the_developers_settings()
+_keep_compiled_sources()
 os.environ.update(_airflow_environment())
 
 _EXAMPLES = DirectoryBasedExampleDatabase(PROJECT / ".hypothesis" / "examples")
@@ -69,6 +78,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.ge
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--golden`."""
     parser.addoption("--golden", action="store_true", help="rewrite golden files instead of comparing with them")
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is loaded by now, Airflow above all; it would look through it time and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

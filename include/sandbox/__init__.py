@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -214,8 +215,8 @@ class Sandbox:
 
     def stop(self) -> None:
         """Stop every listener and remove a temporary directory. May be called twice."""
-        for listener in self._listeners.values():
-            listener.stop()
+        with ThreadPoolExecutor() as threads:  # each waits until its listener has looked up from waiting for calls
+            list(threads.map(Listener.stop, self._listeners.values()))
         self._listeners = {}
         if self._temporary is not None:
             self._temporary.cleanup()

@@ -18,9 +18,9 @@ from airflow.dag_processing.dagbag import DagBag
 from include.person_sync.run.context import context_from_environment
 from include.person_sync.run.cycle import run_cycle
 from include.person_sync.run.request import RunRequest
-from include.person_sync.setup import run_setup
 from include.person_sync.state import Store
 from include.sandbox import Sandbox
+from tests.installing import install
 from tools.processes import free_ports
 
 if TYPE_CHECKING:
@@ -56,6 +56,13 @@ class World:
     def run(self, dag_id: str, **arguments: Any) -> Any:
         """Run a DAG to its end in this process and return the DAG run."""
         return self.dag(dag_id).test(**arguments)
+
+    def install(self) -> None:
+        """Leave everything as setup would."""
+        context = context_from_environment()
+        self.store.close()
+        install(context)
+        self.store = Store.open(context.state_url)
 
     def cycle(self, **params: Any) -> Any:
         """Run person_sync with params, as a person who triggers it by hand; it has no data interval."""
@@ -158,9 +165,9 @@ def world(airflow_db: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, see
         }
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        store = Store.open(state)
-        yield World(sandbox, store, tmp_path / "staging")
-        store.close()
+        made = World(sandbox, Store.open(state), tmp_path / "staging")
+        yield made
+        made.store.close()
 
 
 @pytest.fixture
@@ -172,8 +179,7 @@ def seed() -> Any:
 @pytest.fixture
 def ready(world: World) -> World:
     """Return a world in which setup has run."""
-    report = run_setup(context_from_environment())
-    assert report.ok, report.as_text()
+    world.install()
     return world
 
 

@@ -32,7 +32,10 @@ def _body(message: EmailMessage) -> str:
 
 
 def test_wrong_secret_fails_at_once_and_is_told_once(world: World, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
-    """With a wrong client secret open_run fails, one mail says what is wrong and what to do, and no lease is left."""
+    """
+    With a wrong client secret open_run fails, one mail says what is wrong and what to do, and
+    no lease is left (S-21, O-020).
+    """
     spoil(monkeypatch, "marketo_default", password=WRONG)
 
     run = world.cycle()
@@ -73,7 +76,7 @@ def test_instance_that_is_not_set_up_leaves_no_lease(world: World, inbox: Inbox)
 
 
 def test_lease_of_another_run_stops_the_run_and_stays(ready: World, inbox: Inbox):
-    """While another run writes, the run stops, names the holder, and does not take the lease away from it."""
+    """While another run writes, the run stops, names the holder, and does not take the lease away from it (S-15)."""
     ready.store.acquire_lease("person_sync", "somebody", ttl_s=600, host="elsewhere", pid=None)
 
     run = ready.cycle()
@@ -88,7 +91,9 @@ def test_lease_of_another_run_stops_the_run_and_stays(ready: World, inbox: Inbox
 
 
 def test_brake_stops_before_the_first_write_and_can_be_lifted(synced: World, inbox: Inbox, tmp_path: Path):
-    """A plan beyond the limits writes nothing, its mail names the brake; with the override the next goes through."""
+    """
+    A plan beyond the limits writes nothing, its mail names the brake; with the override the next goes through (S-30).
+    """
     settings = tmp_path / "alerting.yaml"
     settings.write_text(settings.read_text() + "brakes:\n  changed: {share: 0.01, number: 1, floor: 0}\n")
     for _, row in synced.linked("contact", 3):
@@ -117,7 +122,7 @@ def test_brake_stops_before_the_first_write_and_can_be_lifted(synced: World, inb
 
 
 def test_stage_that_fails_is_named_on_the_run_and_the_next_run_goes_on(synced: World, inbox: Inbox):
-    """A run for which Marketo stays away is noted with the cause and told once; the next run does its work."""
+    """A run for which Marketo stays away is noted with the cause and told once; the next run does its work (O-020)."""
     ((person, row),) = synced.linked("lead")
     synced.sandbox.marketo.edit(person, {"title": TITLE})
     synced.sandbox.dynamics.edit("lead", row, {"mobilephone": "+41 44 555 01 23"})

@@ -82,7 +82,10 @@ def _execute(dag: DAG, context: Any, *, times: int = 1, last: str = "close_run",
 
 
 def test_setup_then_cycles_bring_edits_to_the_other_side(world: World):
-    """Set up, synced once, edited on both sides and run again: the edits are there, and the next run writes nothing."""
+    """
+    Set up, synced once, edited on both sides and run again: the edits are there, and the next run writes nothing
+    (S-16).
+    """
     assert world.run("person_sync_setup", logical_date=None).state == "success"
     first = world.cycle()
     assert (first.state, set(states(first).values())) == ("success", {"success"})
@@ -157,7 +160,9 @@ def test_tasks_follow_the_cycle(world: World):
 
 
 def test_dry_run_plans_everything_and_writes_nothing(ready: World):
-    """A dry run skips the writing tasks and succeeds; its plan is a file, and systems and state are as before."""
+    """
+    A dry run skips the writing tasks and succeeds; its plan is a file, and systems and state are as before (S-32).
+    """
     ready.sandbox.reset_calls()
 
     run = ready.cycle(dry_run=True)
@@ -178,7 +183,10 @@ def test_dry_run_plans_everything_and_writes_nothing(ready: World):
 def test_task_logs_carry_ids_and_no_people(
     ready: World, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ):
-    """What the tasks of a first sync and of a run with edits log names ids and counts, and nobody's name or address."""
+    """
+    What the tasks of a first sync and of a run with edits log names ids and counts, and nobody's name or address
+    (S-43).
+    """
     caplog.set_level(logging.INFO)
     assert ready.cycle().state == "success"
     ((person, row),) = ready.linked("contact")
@@ -196,7 +204,9 @@ def test_task_logs_carry_ids_and_no_people(
 
 
 def test_people_run_takes_real_lists_and_touches_nobody_else(synced: World):
-    """Params arrive as what they are (true lists and booleans), and a run for one person leaves the others alone."""
+    """
+    Params arrive as what they are (true lists and booleans), and a run for one person leaves the others alone (S-33).
+    """
     (asked, row), (_, other) = synced.linked("contact", 2)
     for one in (row, other):
         synced.sandbox.dynamics.edit("contact", one, {"jobtitle": TITLE})
@@ -213,7 +223,9 @@ def test_people_run_takes_real_lists_and_touches_nobody_else(synced: World):
 
 
 def test_window_run_by_hand_takes_its_bounds_from_the_params(synced: World):
-    """A manual run in mode window re-examines the people touched between the two times and moves no watermark."""
+    """
+    A manual run in mode window re-examines the people touched between the two times and moves no watermark (S-33).
+    """
     ((person, row),) = synced.linked("contact")
     synced.sandbox.dynamics.edit("contact", row, {"jobtitle": TITLE})
     before, now = synced.store.watermarks(), datetime.now(tz=UTC)
@@ -233,7 +245,7 @@ def test_window_run_by_hand_takes_its_bounds_from_the_params(synced: World):
 
 
 def test_backfill_run_is_a_window_over_its_data_interval(synced: World):
-    """A run that a backfill made is a window run whatever its params say, and moves no watermark."""
+    """A run that a backfill made is a window run whatever its params say, and moves no watermark (S-33)."""
     ((person, row),) = synced.linked("contact")
     synced.sandbox.dynamics.edit("contact", row, {"jobtitle": TITLE})
     before, now = synced.store.watermarks(), datetime.now(tz=UTC)
@@ -251,7 +263,9 @@ def test_backfill_run_is_a_window_over_its_data_interval(synced: World):
 
 
 def test_tasks_may_be_run_again_at_any_time(synced: World):
-    """Each task executed twice, and the whole chain once more after its commit: one effect, and no further write."""
+    """
+    Each task executed twice, and the whole chain once more after its commit: one effect, and no further write (S-12).
+    """
     ((person, row),) = synced.linked("contact")
     synced.sandbox.dynamics.edit("contact", row, {"jobtitle": TITLE})
     asked = synced.sandbox.marketo.create(

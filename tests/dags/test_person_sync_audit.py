@@ -21,7 +21,9 @@ def seed() -> Seed:
 
 
 def test_audit_reports_and_repairs_on_request(world: World):
-    """The nightly run leaves a report and writes nothing; with `repair`, what differs goes through an ordinary run."""
+    """
+    The nightly run leaves a report and writes nothing; with `repair`, what differs goes through an ordinary run (S-41).
+    """
     world.run("person_sync_setup", logical_date=None)
     world.cycle()
     (person, row), *_ = world.linked("lead")

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from include.person_sync.run.context import context_from_environment
-from include.person_sync.setup import run_setup
 from include.sandbox import Seed
 
 from .conftest import states
@@ -33,7 +31,7 @@ def ready(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Worl
     world.sandbox.marketo.settings.rate_calls = 10_000
     world.sandbox.marketo.settings.bulk_status_s = 0.05
     world.sandbox.marketo.settings.bulk_work_s = 0.01
-    assert run_setup(context_from_environment()).ok
+    world.install()
     return world
 
 

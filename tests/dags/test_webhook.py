@@ -74,7 +74,7 @@ def _call(server: TestClient, marketo_id: int, **more: Any) -> Any:
 
 
 def test_plugin_is_loaded_and_its_routes_are_guarded(server: TestClient):
-    """The app is mounted; nobody gets in without credentials, and the webhook only with one of its secrets."""
+    """The app is mounted; nobody gets in without credentials, and the webhook only with one of its secrets (S-45)."""
     assert server.get("/person-sync/requests/1").status_code == 401
     assert server.get("/person-sync/docs").status_code == 404
     for headers in ({}, {HEADER: "wrong"}, {"Authorization": "Bearer nonsense"}):
@@ -115,7 +115,7 @@ def test_person_who_is_linked_is_told_so(server: TestClient, ready: World):
 
 
 def test_log_of_the_server_carries_ids_only(server: TestClient, caplog: pytest.LogCaptureFixture):
-    """What a call leaves in the log names the person's id and the run, and neither the owner nor the secret."""
+    """What a call leaves in the log names the person's id and the run, and neither the owner nor the secret (S-43)."""
     caplog.set_level(logging.DEBUG)
 
     assert _call(server, 1004, owner="jane.doe@example.com").status_code == 202
@@ -126,7 +126,9 @@ def test_log_of_the_server_carries_ids_only(server: TestClient, caplog: pytest.L
 
 
 def test_dag_creates_the_person_and_may_be_run_again(ready: World):
-    """A run makes the row with the owner asked for and stores its id in Marketo; a second run changes nothing."""
+    """
+    A run makes the row with the owner asked for and stores its id in Marketo; a second run changes nothing (R-012).
+    """
     user = {"firstname": "Jane", "lastname": "Doe", "internalemailaddress": "jane.doe@example.com"}
     owner = ready.sandbox.dynamics.create("systemuser", user)
     person = ready.sandbox.marketo.create({"lastName": "Okonkwo", "email": "okonkwo@example.com"})

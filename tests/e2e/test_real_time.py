@@ -123,7 +123,9 @@ def installation(home: Path) -> Iterator[Installation]:
 
 @pytest.mark.timeout(900)
 def test_call_is_answered_at_once_and_makes_one_row_within_seconds(installation: Installation):
-    """The first call ever is answered within a second, its row is there within fifteen; duplicates change nothing."""
+    """
+    The first call ever is answered within a second, its row is there within fifteen; duplicates change nothing (R-012).
+    """
     person, email = installation.new_person("okonkwo")
     started = time.monotonic()
 
@@ -147,7 +149,9 @@ def test_call_is_answered_at_once_and_makes_one_row_within_seconds(installation:
 
 @pytest.mark.timeout(900)
 def test_call_during_a_cycle_makes_one_row(installation: Installation):
-    """A cycle that a campaign asked for the same person, and calls at the same time, leave one row and one link."""
+    """
+    A cycle that a campaign asked for the same person, and calls at the same time, leave one row and one link (R-012).
+    """
     person, email = installation.new_person("byron", syncToDynamics="lead")
     installation.api.unpause("person_sync")  # which starts the run of the latest interval
     cycle = installation.writing_run()
@@ -164,7 +168,7 @@ def test_call_during_a_cycle_makes_one_row(installation: Installation):
 
 @pytest.mark.timeout(900)
 def test_plugin_is_loaded_and_lets_nobody_in_without_credentials(installation: Installation):
-    """Airflow lists the plugin without errors; over real HTTP each route answers 401 to who shows nothing."""
+    """Airflow lists the plugin without errors; over real HTTP each route answers 401 to who shows nothing (S-45)."""
     path = "/person-sync/webhook/sync-person"
     shown: tuple[dict[str, str], ...] = ({}, {HEADER: "wrong"}, {HEADER: PASSWORD})
     assert [installation.request("POST", path, {"marketoId": 1}, **one)[0] for one in shown] == [401, 401, 401]

@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url
+
+from include.person_sync.state import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,15 +56,51 @@ def _forgo_durability(url: str) -> None:
         connection.execute("SELECT pg_reload_conf()")
 
 
+@contextmanager
+def _postgres_database(server: str, template: str = "template1") -> Iterator[str]:
+    """Yield the URL of a new PostgreSQL database, a copy of `template`, that goes away at the end."""
+    name = f"person_sync_test_{os.getpid()}_{next(_numbers)}"
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(create)
+    yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """Yield the URL of a new empty PostgreSQL database that goes away with the test."""
-    name = f"person_sync_test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield make_url(postgres_server).set(database=name).render_as_string(hide_password=False)
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with _postgres_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def _migrated_postgres(postgres_server: str) -> Iterator[str]:
+    """Yield the name of a PostgreSQL database with the tables of the state, to be copied."""
+    with _postgres_database(postgres_server) as url:
+        Store.open(url).close()
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def _migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an SQLite file with the tables of the state, to be copied."""
+    file = tmp_path_factory.mktemp("migrated") / "person_sync.db"
+    Store.open(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Yield the URL of a new database that has its tables already, and nothing in them; on both kinds."""
+    if request.param == "sqlite":
+        file = shutil.copy(request.getfixturevalue("_migrated_sqlite"), tmp_path / "migrated.db")
+        yield f"sqlite:///{file}"
+        return
+    template = request.getfixturevalue("_migrated_postgres")
+    with _postgres_database(request.getfixturevalue("postgres_server"), template) as url:
+        yield url
 
 
 @pytest.fixture

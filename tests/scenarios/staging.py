@@ -44,14 +44,21 @@ class Stage:
         self.people: dict[str, Known] = {}
         self.known_complaints: set[str] = set()
         self._write_settings(scenario.settings, home)
+        self._set_up(scenario)
+        self.settings = self.pairing.context().settings
+        self.fields: dict[str, Field] = {one.name: one for one in self.settings.field_map.fields}
+        self._enter(scenario)
+
+    def _set_up(self, scenario: Scenario) -> None:
+        """Prepare the systems and run setup; where nobody prepared anything its outcome is known."""
+        if not scenario.preparations and "fields" not in scenario.settings:
+            self.pairing.install()
+            return
         for verb, content in scenario.preparations:
             self._preparation(verb)(self, content)
         report = run_setup(self.pairing.context(), provision=provisioned(scenario.settings))
         complaints = {one.name for one in report.failed} - self.known_complaints
         assert not complaints, report.as_text()
-        self.settings = self.pairing.context().settings
-        self.fields: dict[str, Field] = {one.name: one for one in self.settings.field_map.fields}
-        self._enter(scenario)
 
     def _write_settings(self, overrides: dict[str, Any], home: Path) -> None:
         if overrides:

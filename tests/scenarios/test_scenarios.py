@@ -21,7 +21,10 @@ FILES = sorted(HERE.glob("*.yaml"))
 
 @pytest.mark.parametrize("path", FILES, ids=[path.stem for path in FILES])
 def test_scenario(path: Path, tmp_path: Path, golden: Callable[[Path, str], None]) -> None:
-    """What the file tells happens: the plan, the values on both sides, what is refused and held, and then quiet."""
+    """
+    What the file tells happens: the plan, the values on both sides, what is refused and held, and then quiet (S-16,
+    T-35).
+    """
     scenario = read_scenario(path)
     with Sandbox.start(directory=tmp_path / "sandbox") as sandbox:
         plans = play(scenario, Stage(scenario, sandbox, tmp_path))

@@ -8,6 +8,7 @@ import hmac
 import threading
 import uuid
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
@@ -50,6 +51,12 @@ class TokenClaims:
     expires_at: float
 
 
+@cache
+def _signing_key() -> rsa.RSAPrivateKey:
+    """Return the key that signs tokens, one for all sandboxes of a process: making it takes longer than the rest."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class EntraDirectory:
     """One tenant. Tokens are RS256 JWTs whose lifetime runs by the sandbox's clock. Thread-safe."""
 
@@ -61,7 +68,7 @@ class EntraDirectory:
         self.applications: dict[str, Application] = {}
         self.resources: set[str] = set()
         self._clock = clock
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = _signing_key()
         self._valid: dict[str, TokenClaims] = {}
         self._lock = threading.Lock()
 

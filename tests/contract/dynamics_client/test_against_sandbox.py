@@ -161,7 +161,7 @@ def test_an_expired_token_is_renewed_in_passing(sandbox: Sandbox, client: Dynami
 
 
 def test_writes_arrive_and_repeating_them_is_harmless(sandbox: Sandbox, client: DynamicsClient) -> None:
-    """The same creates and updates twice: one row, the same values, `exists` for the create."""
+    """The same creates and updates twice: one row, the same values, `exists` for the create (S-03)."""
     operations = [
         Operation("create", "contact", guid(1), {"lastname": "O'Hara", "emailaddress1": "o'hara+x@example.com"}),
         Operation("create", "lead", guid(2), {"lastname": "Ñandú 🦙", "companyname": "Müller & Söhne"}),
@@ -181,7 +181,7 @@ def test_writes_arrive_and_repeating_them_is_harmless(sandbox: Sandbox, client: 
 
 
 def test_every_type_of_value_comes_back_as_written(sandbox: Sandbox, client: DynamicsClient) -> None:
-    """Text, memo, boolean, choice, date, money, integer; and null empties a column."""
+    """Text, memo, boolean, choice, date, money, integer; and null empties a column (S-07)."""
     values: dict[str, Any] = {
         "lastname": "Ruiz",
         "description": "two\nlines",
@@ -203,7 +203,7 @@ def test_every_type_of_value_comes_back_as_written(sandbox: Sandbox, client: Dyn
 
 
 def test_a_write_with_an_old_version_changes_nothing(sandbox: Sandbox, client: DynamicsClient) -> None:
-    """Somebody was faster: their value stays. With the current version the write goes through."""
+    """Somebody was faster: their value stays. With the current version the write goes through (S-14)."""
     (row_id,) = create(sandbox, 1)
     (read,) = client.rows_by_id("contact", [row_id], ["jobtitle"])
     sandbox.dynamics.edit("contact", row_id, {"jobtitle": "theirs"})
@@ -234,7 +234,7 @@ def test_an_update_or_delete_of_an_absent_row_makes_none(sandbox: Sandbox, clien
 
 
 def test_refused_values_cost_their_own_row_only(sandbox: Sandbox, client: DynamicsClient) -> None:
-    """Too long, no such option, wrong type, unknown column: each refused with its code, the others written."""
+    """Too long, no such option, wrong type, unknown column: each refused with its code, the others written (S-19)."""
     bodies: list[dict[str, Any]] = [
         {"lastname": "x" * 51},
         {"lastname": "Ruiz", "gendercode": 9},
@@ -255,7 +255,7 @@ def test_refused_values_cost_their_own_row_only(sandbox: Sandbox, client: Dynami
 def test_a_lost_batch_is_repeated_without_doing_anything_twice(
     sandbox: Sandbox, client: DynamicsClient, fault: str
 ) -> None:
-    """Whether it had arrived or not: the rows are as wanted, once, and the results say to look."""
+    """Whether it had arrived or not: the rows are as wanted, once, and the results say to look (S-03)."""
     (row_id,) = create(sandbox, 1)
     (read,) = client.rows_by_id("contact", [row_id], [])
     sandbox.faults.add("dynamics", fault, match="POST *$batch")
@@ -275,7 +275,7 @@ def test_a_lost_batch_is_repeated_without_doing_anything_twice(
 
 
 def test_throttling_and_outages_are_waited_out(sandbox: Sandbox, client: DynamicsClient) -> None:
-    """A 429 and a 503 on the way cost time and nothing else."""
+    """A 429 and a 503 on the way cost time and nothing else (S-21)."""
     sandbox.faults.add("dynamics", "status", match="POST *$batch", status=429, retry_after=2)
     sandbox.faults.add("dynamics", "status", match="GET *contacts", status=503)
 
@@ -308,7 +308,7 @@ def test_people_are_found_by_e_mail_whatever_its_case(sandbox: Sandbox, client: 
 
 
 def test_only_an_absent_row_is_called_absent(changed: Sandbox) -> None:
-    """A filter does not show a row that may not be read; asked for by its id, the server tells the two apart."""
+    """A filter does not show a row that may not be read; asked for by its id, the server tells the two apart (S-05)."""
     hidden, gone = create(changed, 130), create(changed, 1)
     changed.dynamics.delete("contact", gone[0])
     changed.dynamics.grant("Read", "contact", "Basic")
@@ -561,7 +561,7 @@ def test_an_organisation_without_sales_has_no_leads(changed: Sandbox) -> None:
 
 
 def test_a_deleted_column_is_told_apart_from_other_errors(changed: Sandbox) -> None:
-    """The field can be set aside and the rest go on, once the columns have been read again."""
+    """The field can be set aside and the rest go on, once the columns have been read again (T-23)."""
     changed.dynamics.remove_column("contact", "jobtitle")
     with connect(changed) as client:
         with pytest.raises(SchemaChanged, match="jobtitle"):

@@ -190,7 +190,7 @@ def test_pages_that_go_round_in_a_circle_are_noticed(
 
 
 def test_links_in_clear_are_not_followed(client: DynamicsClient, organization: ScriptedOrganization) -> None:
-    """The access token is never sent over plain HTTP, even when the server asks for it."""
+    """The access token is never sent over plain HTTP, even when the server asks for it (S-44)."""
     organization.answers(page([], next="http://localhost/api/data/v9.2/contacts?$skiptoken=1"))
 
     with pytest.raises(ContractViolation, match="https"):

@@ -67,7 +67,7 @@ def test_delta_link_is_called_exactly_as_received(
 def test_deletions_are_told_apart_by_what_they_say(
     stage: Stage, client: DynamicsClient, organization: ScriptedOrganization, entry: dict[str, Any]
 ) -> None:
-    """A deletion is one in every documented form, in any place of the page; a row of nulls is none."""
+    """A deletion is one in every documented form, in any place of the page; a row of nulls is none (S-05)."""
     organization.answers(page([entry, row(1, jobtitle=None)], delta=delta_link(stage)))
 
     (only,) = client.track_changes("contact", ["jobtitle"], delta_link=delta_link(stage))
@@ -90,7 +90,9 @@ def test_deletions_are_told_apart_by_what_they_say(
 def test_a_feed_that_cannot_go_on_is_a_state_of_its_own(
     stage: Stage, client: DynamicsClient, organization: ScriptedOrganization, answer: Reply
 ) -> None:
-    """Whatever code or status an expired link gets, and a pass that ends without a new link: read everything again."""
+    """
+    Whatever code or status an expired link gets, and a pass that ends without a new link: read everything again (S-18).
+    """
     organization.answers(answer)
 
     with pytest.raises(FeedExpired):

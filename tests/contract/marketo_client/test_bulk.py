@@ -66,7 +66,7 @@ def download(client: MarketoClient, job: BulkJob) -> bytes:
 
 
 def test_people_come_back_as_they_are(client: MarketoClient, sandbox: Sandbox) -> None:
-    """Quotes, commas, newlines, emoji and surnames that look like nothing survive; nothing is nothing."""
+    """Quotes, commas, newlines, emoji and surnames that look like nothing survive; nothing is nothing (S-07)."""
     values = [
         {"lastName": 'O"Hara, Ann', "title": "one\ntwo"},
         {"lastName": "Null", "unsubscribed": True},

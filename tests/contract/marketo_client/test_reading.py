@@ -78,7 +78,9 @@ def test_lookup_names_the_field_when_it_cannot_be_searched(client):
 
 
 def test_change_feed_gives_each_change_once_when_pages_are_short_or_empty(sandbox, client):
-    """400 edits and 400 new leads come through pages of all sizes; the feed ends and continues from its token."""
+    """
+    400 edits and 400 new leads come through pages of all sizes; the feed ends and continues from its token (R-003).
+    """
     token = start_of_feed(sandbox, client)
     ids = [sandbox.marketo.create({"email": f"p{n}@x.example", "title": "a"}) for n in range(400)]
     for lead_id in ids:

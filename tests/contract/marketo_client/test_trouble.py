@@ -14,7 +14,7 @@ DESCRIBE = "GET /rest/v1/leads/describe.json"
 
 @pytest.mark.parametrize("kind", ["606", "615", "608", "614", "713", "604", "611"])
 def test_call_succeeds_when_the_trouble_passes(sandbox, waiting, client, kind):
-    """Every passing error is waited out and the same call repeated."""
+    """Every passing error is waited out and the same call repeated (S-21)."""
     sandbox.faults.add("marketo", kind)
 
     assert client.describe()
@@ -61,7 +61,7 @@ def test_call_is_left_to_the_scheduler_when_the_trouble_stays(sandbox, client, k
 
 
 def test_run_stops_when_the_quota_is_used_up(sandbox, client):
-    """607 is not repeated and says when the day ends in Chicago."""
+    """607 is not repeated and says when the day ends in Chicago (S-20)."""
     sandbox.faults.add("marketo", "607", times=50)
 
     with pytest.raises(QuotaExhausted) as caught:
@@ -144,7 +144,7 @@ def test_host_is_named_when_nothing_listens(connect, sandbox):
 
 
 def test_bundle_is_named_when_the_certificate_is_private(sandbox):
-    """A certificate of an unknown authority names the setting that adds one."""
+    """A certificate of an unknown authority names the setting that adds one (S-44)."""
     connection = MarketoConnection(sandbox.marketo_url, "a", "b")
 
     with pytest.raises(ConfigError, match="'ca_bundle'"):

@@ -42,7 +42,9 @@ def test_results_belong_to_their_records_when_there_are_many(sandbox, client):
 
 
 def test_values_arrive_when_they_are_unusual(sandbox, client):
-    """Unicode, emoji, quotes, line breaks and words that look like nothing are written as they are; None clears."""
+    """
+    Unicode, emoji, quotes, line breaks and words that look like nothing are written as they are; None clears (S-07).
+    """
     lead_id = sandbox.marketo.create({"email": "a@x.example", "title": "old", "phone": "1"})
 
     update(client, [{"id": lead_id, "lastName": "null", "firstName": 'Zoë "Q" 😀', "title": None, "phone": ""}])
@@ -66,7 +68,7 @@ def test_repeat_changes_nothing_when_the_same_is_written_again(sandbox, client):
 
 
 def test_refused_record_leaves_the_others_alone_when_refused_by_itself(sandbox, client):
-    """An unknown lead, a duplicate key and a bad value are skipped with Marketo's code; the rest is written."""
+    """An unknown lead, a duplicate key and a bad value are skipped with Marketo's code; the rest is written (S-19)."""
     good = sandbox.marketo.create({"email": "a@x.example"})
 
     results = update(
@@ -133,7 +135,7 @@ def test_update_is_applied_when_its_answer_is_lost(sandbox, client):
 
 @pytest.mark.parametrize(("kind", "made"), [("lost_before", 0), ("lost_after", 1), ("truncated", 1), ("status", 0)])
 def test_create_is_left_in_doubt_when_its_answer_is_lost(sandbox, client, kind, made):
-    """A create is sent once: whether it was applied is for the caller to find out."""
+    """A create is sent once: whether it was applied is for the caller to find out (S-03)."""
     sandbox.faults.add("marketo", kind, match=LEADS)
 
     with pytest.raises(LostBatch) as caught:

@@ -44,7 +44,9 @@ def test_after_the_first_sync_everything_agrees(pairing: Pairing, audit: Callabl
 def test_a_lost_edit_is_found_and_repaired_by_the_rules(
     pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None]
 ) -> None:
-    """Edits no feed will name again are unexplained differences; a repair merges them, and the next audit is clean."""
+    """
+    Edits no feed will name again are unexplained differences; a repair merges them, and the next audit is clean (S-41).
+    """
     lead_person, lead = pairing.pair("lead", "ada@example.com", jobtitle="CTO", mobilephone="1")
     person, contact = pairing.pair("contact", "bob@example.com", jobtitle="CTO")
     pairing.cycle()
@@ -82,7 +84,7 @@ def test_a_lost_edit_is_found_and_repaired_by_the_rules(
 
 
 def test_changes_on_their_way_are_told_from_lost_ones(pairing: Pairing, audit: Callable[..., Audit]) -> None:
-    """What the next cycle will take up anyway is explained as in flight, on either side and for new rows."""
+    """What the next cycle will take up anyway is explained as in flight, on either side and for new rows (S-41)."""
     person, _ = pairing.pair("lead", "ada@example.com", jobtitle="CTO")
     _, contact = pairing.pair("contact", "bob@example.com", jobtitle="CTO")
     _, gone = pairing.pair("contact", "cy@example.com")
@@ -105,7 +107,7 @@ def test_changes_on_their_way_are_told_from_lost_ones(pairing: Pairing, audit: C
 def test_missing_halves_and_identities_are_found(
     pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None]
 ) -> None:
-    """Each kind of disorder among people, rows and links shows up once, and a repair puts right what it may."""
+    """Each kind of disorder among people, rows and links shows up once, and a repair puts right what it may (S-41)."""
     no_row, row_gone = pairing.pair("contact", "a@example.com")
     person_gone, no_person = pairing.pair("lead", "b@example.com")
     both_person, both_row = pairing.pair("contact", "c@example.com")
@@ -177,7 +179,7 @@ def test_a_one_way_field_may_differ(pairing: Pairing, audit: Callable[..., Audit
 
 
 def test_a_row_the_filter_keeps_out_needs_no_person(pairing: Pairing, audit: Callable[..., Audit]) -> None:
-    """Rows with an explicit No are counted and are no finding."""
+    """Rows with an explicit No are counted and are no finding (T-15)."""
     options = (Option(0, "No"), Option(1, "Yes"))
     pairing.dynamics.add_column("lead", Column("new_synctomkto", ColumnType.BOOLEAN, options=options, custom=True))
     pairing.setup()
@@ -193,7 +195,10 @@ def test_a_row_the_filter_keeps_out_needs_no_person(pairing: Pairing, audit: Cal
 def test_a_large_repair_trips_a_brake_as_a_whole(
     pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None]
 ) -> None:
-    """A repair cut into runs below the brake's limit is stopped before the first of them; an override lets it go on."""
+    """
+    A repair cut into runs below the brake's limit is stopped before the first of them; an override lets it go on
+    (S-41).
+    """
     people = [pairing.pair("lead", f"p{number}@example.com", jobtitle="CTO")[0] for number in range(120)]
     pairing.cycle()
     for person in people:
@@ -275,7 +280,7 @@ def test_a_cycle_in_the_middle_is_no_difference(
 def test_chunks_change_nothing_but_memory(
     pairing: Pairing, audit: Callable[..., Audit], lose_changes: Callable[[], None]
 ) -> None:
-    """The same findings whether everybody is looked at together or a hundred at a time; no chunk is larger."""
+    """The same findings whether everybody is looked at together or a hundred at a time; no chunk is larger (S-42)."""
     plant(pairing.sandbox, Seed(people=300))
     pairing.cycle()
     links = pairing.context().store.load_links()
@@ -338,7 +343,7 @@ def test_an_audit_that_the_quota_would_not_carry_does_not_begin(pairing: Pairing
 
 
 def test_who_waits_for_a_turn_is_queued(pairing: Pairing) -> None:
-    """Rows that a bounded cycle has put off are no surprise, and the report tells how many wait."""
+    """Rows that a bounded cycle has put off are no surprise, and the report tells how many wait (O-001)."""
     for number in range(130):
         pairing.dynamics.create("lead", {"lastname": f"Number {number}", "emailaddress1": f"n{number}@example.com"})
     ctx = pairing.context()

@@ -103,7 +103,7 @@ def make_whole(tmp_path: Path) -> Iterator[Callable[..., Whole]]:
         home.mkdir()
         running.append(Sandbox.start(seed=Seed(people, number) if people else None, directory=home / "sandbox"))
         whole = Whole(running[-1], home, settings)
-        whole.setup()
+        whole.install()
         return whole
 
     yield make

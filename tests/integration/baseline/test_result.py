@@ -51,7 +51,7 @@ def finish(whole: Whole, numbers: list[int], name: str = "baseline") -> dict[str
 def test_baseline_leaves_what_a_first_cycle_leaves(
     make_whole: Callable[..., Whole], partitions: int, route: str
 ) -> None:
-    """People, rows, links and held entries are those of an incremental first run on the same people."""
+    """People, rows, links and held entries are those of an incremental first run on the same people (S-40)."""
     cycled = make_whole()
     cycled.cycle()
     whole = make_whole(settings=BY_ID) if route == "ids" else make_whole()
@@ -168,7 +168,7 @@ def test_cycles_beside_a_baseline_are_not_undone(quick: Whole) -> None:
 
 
 def test_several_people_naming_one_row_are_held_wherever_they_are(quick: Whole) -> None:
-    """People with the same id in dynamicsId meet in the row's partition and are held; all others go on."""
+    """People with the same id in dynamicsId meet in the row's partition and are held; all others go on (S-04)."""
     row = quick.dynamics.create("contact", {"lastname": "Ruiz", "emailaddress1": "ana@example.com"})
     claims = [quick.marketo.create({"email": f"{name}@example.com", "dynamicsId": row.upper()}) for name in "abcdef"]
     person, other_row = quick.pair("lead", "bob@example.com")
@@ -183,7 +183,9 @@ def test_several_people_naming_one_row_are_held_wherever_they_are(quick: Whole) 
 
 
 def test_a_person_naming_a_row_is_its_person_whatever_the_addresses(quick: Whole) -> None:
-    """Identity beats address, also when the addresses hash into different partitions; a dead claim falls back."""
+    """
+    Identity beats address, also when the addresses hash into different partitions; a dead claim falls back (S-04).
+    """
     rows = [quick.dynamics.create("lead", {"lastname": "R", "emailaddress1": f"d{n}@example.com"}) for n in range(6)]
     people = [quick.marketo.create({"email": f"m{n}@example.com", "dynamicsId": row}) for n, row in enumerate(rows)]
     gone = "00000000-0000-4000-8000-000000000000"
@@ -200,7 +202,9 @@ def test_a_person_naming_a_row_is_its_person_whatever_the_addresses(quick: Whole
 
 
 def test_absence_is_no_deletion(quick: Whole) -> None:
-    """Who is missing on one side when everybody is read is neither deleted nor flagged; the feed tells later."""
+    """
+    Who is missing on one side when everybody is read is neither deleted nor flagged; the feed tells later (S-05, S-40).
+    """
     person, row = quick.pair("lead", "ada@example.com")
     other, other_row = quick.pair("contact", "bob@example.com")
     quick.baseline()
@@ -276,7 +280,7 @@ def test_log_tells_how_far_a_baseline_has_come(
 
 
 def test_dry_run_plans_everything_and_writes_nothing(whole: Whole) -> None:
-    """A dry run counts what it would do, on every partition, and moves no watermark."""
+    """A dry run counts what it would do, on every partition, and moves no watermark (S-32)."""
     whole.mark()
 
     summary = whole.baseline(partitions=3, dry_run=True)

@@ -45,7 +45,7 @@ def killed_baseline(whole: Whole, name: str, number: int) -> bool:
 
 
 def test_baseline_killed_again_and_again_ends_as_if_it_had_not_been(make_whole: Callable[..., Whole]) -> None:
-    """However often its process dies, at whatever write, it resumes: no extract is made twice over."""
+    """However often its process dies, at whatever write, it resumes: no extract is made twice over (S-40)."""
     undisturbed = make_whole(40)
     undisturbed.baseline(partitions=3)
     whole = make_whole(40)
@@ -72,7 +72,7 @@ def test_baseline_killed_again_and_again_ends_as_if_it_had_not_been(make_whole: 
 def test_partition_killed_at_any_of_its_writes_is_made_once(
     make_whole: Callable[..., Whole], only: str, after: bool
 ) -> None:
-    """A partition that dies before or after a write is taken up by the next process, with nobody made twice."""
+    """A partition that dies before or after a write is taken up by the next process, with nobody made twice (S-11)."""
     whole = make_whole(24)
     whole.marketo.create({"lastName": "Wish", "email": "wish@example.com", "syncToDynamics": "lead"})
     ctx = whole.context(process=dead_process())
@@ -89,7 +89,7 @@ def test_partition_killed_at_any_of_its_writes_is_made_once(
 
 
 def test_partitions_that_are_done_are_left_alone(whole: Whole) -> None:
-    """Resuming after the second of four partitions runs the last two only."""
+    """Resuming after the second of four partitions runs the last two only (S-40)."""
     ctx = whole.context(process=dead_process())
     trip(ctx, 3, only="save_plan")
     with pytest.raises(Killed):
@@ -124,7 +124,7 @@ def test_pages_of_dynamics_are_not_read_again(whole: Whole) -> None:
 
 
 def test_quota_gone_half_way_stops_and_resumes_the_next_day(make_whole: Callable[..., Whole]) -> None:
-    """When the day's volume is used up, what is under way is finished and kept; the next day takes the rest."""
+    """When the day's volume is used up, what is under way is finished and kept; the next day takes the rest (S-20)."""
     whole = make_whole()
     whole.marketo.settings.bulk_daily_bytes = 9_000
     whole.sandbox.reset_calls()

@@ -36,7 +36,9 @@ def command(pairing: Pairing, *arguments: str, **environment: str) -> tuple[int,
 
 
 def test_a_cycle_prints_one_object_and_ends_with_0(pairing: Pairing) -> None:
-    """Standard output is the contract's JSON and nothing else; values of people are in neither output nor log."""
+    """
+    Standard output is the contract's JSON and nothing else; values of people are in neither output nor log (S-46).
+    """
     person, row = pairing.pair("lead", "ada@example.com", jobtitle="CTO")
 
     code, answer, log = command(pairing, "cycle")
@@ -53,7 +55,7 @@ def test_a_cycle_prints_one_object_and_ends_with_0(pairing: Pairing) -> None:
 
 
 def test_a_dry_run_shows_everything_and_writes_nothing(pairing: Pairing) -> None:
-    """The plan names people, fields, values and winners; neither system nor the base moves."""
+    """The plan names people, fields, values and winners; neither system nor the base moves (S-32)."""
     person, row = pairing.pair("contact", "ada@example.com", jobtitle="CTO")
     pairing.cycle()
     pairing.marketo.edit(person, {"title": "CEO"})
@@ -73,7 +75,7 @@ def test_a_dry_run_shows_everything_and_writes_nothing(pairing: Pairing) -> None
 
 
 def test_a_brake_ends_with_3_and_an_override_is_recorded(pairing: Pairing, tmp_path: Path) -> None:
-    """Nothing is written, the brake is named; lifted for one run, the run notes who lifted it."""
+    """Nothing is written, the brake is named; lifted for one run, the run notes who lifted it (S-30, S-31)."""
     config = tmp_path / "config.yaml"
     config.write_text("brakes: {changed: {share: 0.5, number: 1, floor: 0}}\n")
     people = [pairing.pair("lead", f"{name}@example.com", jobtitle="CTO") for name in ("ada", "bob")]
@@ -95,7 +97,7 @@ def test_a_brake_ends_with_3_and_an_override_is_recorded(pairing: Pairing, tmp_p
 
 @pytest.mark.parametrize("arguments", [("--override", "no_such_brake"), ("--mode", "window"), ("--mode", "people")])
 def test_a_request_without_sense_ends_with_4(pairing: Pairing, arguments: tuple[str, ...]) -> None:
-    """The message says what is wrong and what would be right."""
+    """The message says what is wrong and what would be right (S-46)."""
     code, answer, _ = command(pairing, "cycle", *arguments)
 
     assert (code, answer["status"]) == (4, "failed")
@@ -103,7 +105,7 @@ def test_a_request_without_sense_ends_with_4(pairing: Pairing, arguments: tuple[
 
 
 def test_a_used_up_quota_ends_with_5(pairing: Pairing) -> None:
-    """Marketo's daily allowance is gone: nothing is lost, the answer says so, and the next run goes on."""
+    """Marketo's daily allowance is gone: nothing is lost, the answer says so, and the next run goes on (S-20)."""
     person, row = pairing.pair("lead", "ada@example.com", jobtitle="CTO")
     pairing.cycle()
     pairing.marketo.edit(person, {"title": "CEO"})
@@ -117,7 +119,7 @@ def test_a_used_up_quota_ends_with_5(pairing: Pairing) -> None:
 
 
 def test_a_second_process_ends_with_6_and_a_killed_one_blocks_nobody(pairing: Pairing) -> None:
-    """The lease of a living process holds others off; that of a dead one is free at once."""
+    """The lease of a living process holds others off; that of a dead one is free at once (S-15)."""
     host = os.uname().nodename
     store = pairing.context().store
     store.acquire_lease(LEASE, "another", ttl_s=300, host=host, pid=os.getpid())
@@ -130,7 +132,7 @@ def test_a_second_process_ends_with_6_and_a_killed_one_blocks_nobody(pairing: Pa
 
 
 def test_an_unreachable_database_ends_with_an_answer_too(pairing: Pairing) -> None:
-    """Whatever is wrong, standard output is one JSON object."""
+    """Whatever is wrong, standard output is one JSON object (S-46)."""
     code, answer, _ = command(pairing, "cycle", AIRFLOW_CONN_PERSON_SYNC_STATE="mysql://nowhere/x")
 
     assert (code, answer["status"]) == (4, "failed")
@@ -138,7 +140,7 @@ def test_an_unreachable_database_ends_with_an_answer_too(pairing: Pairing) -> No
 
 @pytest.mark.parametrize("arguments", ["window", "people"])
 def test_windows_and_people_move_no_watermark(pairing: Pairing, arguments: str) -> None:
-    """A look at the past or at named people brings them in step and leaves the feeds where they were."""
+    """A look at the past or at named people brings them in step and leaves the feeds where they were (S-33)."""
     person, row = pairing.pair("lead", "ada@example.com", jobtitle="CTO")
     pairing.cycle()
     pairing.marketo.edit(person, {"title": "CEO"})

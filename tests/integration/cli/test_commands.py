@@ -76,7 +76,7 @@ def test_history_tells_a_person_what_happened(
     pairing: Pairing,
     command: Callable[..., tuple[int, str]],
 ) -> None:
-    """Every decision with its three values, the winner, the status and the run, found by either id."""
+    """Every decision with its three values, the winner, the status and the run, found by either id (S-01, R-008)."""
     person, row = pairing.pair("contact", "ada@example.com", jobtitle="CTO")
     command("cycle")
     pairing.marketo.edit(person, {"title": "CEO"})
@@ -110,7 +110,7 @@ def test_history_of_nobody_is_empty(command: Callable[..., tuple[int, str]]) -> 
     [["cycle", "--from", "2026-01-01T00:00:00"], ["cycle", "--mode", "nonsense"], ["create"], ["nonsense"], []],
 )
 def test_what_cannot_be_read_is_a_wrong_setting(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """An option or command that makes no sense ends with the code of a wrong setting and one JSON object."""
+    """An option or command that makes no sense ends with the code of a wrong setting and one JSON object (S-46)."""
     code = main([*arguments, "--json"])
 
     answer = as_json(capsys.readouterr().out)
@@ -121,7 +121,7 @@ def test_what_cannot_be_read_is_a_wrong_setting(arguments: list[str], capsys: py
 def test_an_unexpected_error_tells_no_values(
     command: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The text of an error that is not ours may hold values of people: neither log nor answer repeat it."""
+    """The text of an error that is not ours may hold values of people: neither log nor answer repeat it (S-43)."""
     address = "ada@example.com"
 
     def fail(*_: object, **__: object) -> None:

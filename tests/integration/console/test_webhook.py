@@ -85,7 +85,7 @@ def _call(client: TestClient, body: Any = None, **headers: str) -> Any:
 
 
 def test_call_starts_one_run_and_is_answered_with_its_id(client: TestClient, launcher: Launcher):
-    """A call for somebody new is accepted, and its run gets what was asked for."""
+    """A call for somebody new is accepted, and its run gets what was asked for (R-012)."""
     answer = _call(client, {"marketoId": "1004", "syncAs": "contact", "owner": "jane@example.com"})
 
     assert answer.status_code == 202
@@ -97,7 +97,7 @@ def test_call_starts_one_run_and_is_answered_with_its_id(client: TestClient, lau
 
 
 def test_repeated_call_gets_the_same_answer_and_no_second_run(client: TestClient, launcher: Launcher):
-    """As long as the first run is at work, each repetition is answered as the first call was."""
+    """As long as the first run is at work, each repetition is answered as the first call was (R-012)."""
     first = _call(client)
     launcher.started["sync_person__1004__1"] = CreateRun(
         "sync_person__1004__1", "running", launcher.started["sync_person__1004__1"].params
@@ -108,7 +108,7 @@ def test_repeated_call_gets_the_same_answer_and_no_second_run(client: TestClient
 
 
 def test_calls_at_the_same_moment_start_one_run(client: TestClient, launcher: Launcher):
-    """Twenty simultaneous calls for one person get one answer and start one run."""
+    """Twenty simultaneous calls for one person get one answer and start one run (R-012)."""
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: _call(client), range(20)))
 
@@ -154,7 +154,7 @@ def test_call_after_a_run_that_left_no_row_starts_the_next(client: TestClient, l
 
 @pytest.mark.parametrize("shown", [None, "", "wrong", SECRET.upper(), SECRET + " x", "ä".encode()])
 def test_wrong_or_missing_secret_is_turned_away(client: TestClient, launcher: Launcher, shown: Any):
-    """Without the secret nothing is read and nothing is started."""
+    """Without the secret nothing is read and nothing is started (S-45)."""
     headers = {} if shown is None else {SECRET_HEADER: shown}
 
     answer = client.post(PATH, content=b"not even JSON", headers=headers)
@@ -222,7 +222,9 @@ def test_trouble_inside_is_answered_without_details(
 
 
 def test_every_other_route_asks_for_a_user(client: TestClient, launcher: Launcher):
-    """Walking all routes without credentials: the webhook wants its secret, every other route a signed-in user."""
+    """
+    Walking all routes without credentials: the webhook wants its secret, every other route a signed-in user (S-45).
+    """
     app: Any = client.app
     routes = [one for one in app.routes if isinstance(one, APIRoute)]
     assert {type(one) for one in app.routes} == {APIRoute}, "a route of another kind needs a look"

@@ -57,7 +57,7 @@ def test_test_button_reports_a_wrong_secret(sandbox: Sandbox, monkeypatch: pytes
 
 
 def test_test_button_reports_a_missing_certificate_authority(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch):
-    """Without the private CA the connection is refused: TLS is always verified."""
+    """Without the private CA the connection is refused: TLS is always verified (S-44)."""
     monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", _connection(sandbox, extra={}))
 
     result, message = MarketoHook().test_connection()

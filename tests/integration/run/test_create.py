@@ -63,7 +63,7 @@ def test_person_is_created_and_both_sides_know_each_other(pairing: Pairing, tabl
 
 
 def test_owner_named_in_the_request_owns_the_row(pairing: Pairing) -> None:
-    """The row belongs to the Dynamics user whose e-mail was given."""
+    """The row belongs to the Dynamics user whose e-mail was given (T-07)."""
     user = {"firstname": "Jane", "lastname": "Doe", "internalemailaddress": "jane@example.com"}
     owner = pairing.dynamics.create("systemuser", user)
 
@@ -74,7 +74,9 @@ def test_owner_named_in_the_request_owns_the_row(pairing: Pairing) -> None:
 
 
 def test_unknown_owner_makes_no_row_and_is_explained(pairing: Pairing) -> None:
-    """With an owner nobody knows the request is refused with its reason, and goes through once the owner exists."""
+    """
+    With an owner nobody knows the request is refused with its reason, and goes through once the owner exists (T-07).
+    """
     person = _person(pairing)
 
     summary = create_people(pairing.context(), [person], owner="nobody@example.com")
@@ -86,7 +88,7 @@ def test_unknown_owner_makes_no_row_and_is_explained(pairing: Pairing) -> None:
 
 
 def test_person_who_is_linked_is_left_alone(pairing: Pairing) -> None:
-    """Who has a row is neither created nor updated; no call is sent, and the row is named."""
+    """Who has a row is neither created nor updated; no call is sent, and the row is named (T-09)."""
     person, row = pairing.pair("contact", EMAIL)
     pairing.cycle()
     pairing.marketo.edit(person, {"title": "CEO"})
@@ -100,7 +102,7 @@ def test_person_who_is_linked_is_left_alone(pairing: Pairing) -> None:
 
 
 def test_one_row_with_the_same_address_is_linked(pairing: Pairing) -> None:
-    """A row that is there already becomes the person's; no second one is made."""
+    """A row that is there already becomes the person's; no second one is made (T-11)."""
     person = _person(pairing)
     row = pairing.dynamics.create("contact", {"lastname": "Okonkwo", "emailaddress1": EMAIL})
 
@@ -111,7 +113,7 @@ def test_one_row_with_the_same_address_is_linked(pairing: Pairing) -> None:
 
 
 def test_several_rows_with_the_same_address_are_held(pairing: Pairing) -> None:
-    """Where several rows could be meant none is chosen and none is made."""
+    """Where several rows could be meant none is chosen and none is made (T-26)."""
     person = _person(pairing)
     for _ in range(2):
         pairing.dynamics.create("lead", {"lastname": "Okonkwo", "emailaddress1": EMAIL})
@@ -173,7 +175,10 @@ def test_people_created_before_the_first_cycle_do_not_make_it_trip_a_brake(pairi
 
 
 def test_duplicates_and_a_cycle_at_the_same_time_make_one_row(pairing: Pairing) -> None:
-    """Four requests and a cycle that was asked by a campaign, all at once: one row, one link, and all end well."""
+    """
+    Four requests and a cycle that was asked by a campaign, all at once: one row, one link, and all end well (T-10,
+    R-012).
+    """
     person = _person(pairing, syncToDynamics="lead")
 
     def work(number: int) -> str:

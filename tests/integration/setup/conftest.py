@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from include.person_sync.setup import SetupParts, SetupReport, parts_from_environment, run_setup
 from include.person_sync.setup.provisioning import ensure_activity_type, ensure_fields, identity_fields
+from include.person_sync.state import Store
 from include.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -54,6 +56,12 @@ class Installation:
     def marketo_fields(self) -> set[str]:
         """Return the names of all Marketo fields."""
         return {one.name for one in self.sandbox.marketo.database.fields}
+
+    def stored_schema(self) -> Any:
+        """Return what the state database holds of the two schemas, or None."""
+        with closing(Store.open(self.environment["AIRFLOW_CONN_PERSON_SYNC_STATE"])) as store:
+            document = store.document("schema")
+        return document and document[0]
 
     def writes(self) -> list[str]:
         """Return the calls since the last reset that asked for a change, but for trials on a lead that can't exist."""

@@ -53,7 +53,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_makes_exactly_its_own_check_fail(ready: Installation, fault: str) -> None:
-    """Address, tenant, application and secret are told apart, each with the setting to correct."""
+    """Address, tenant, application and secret are told apart, each with the setting to correct (T-33)."""
     spoil, check, saying = FAULTS[fault]
     spoil(ready)
 
@@ -142,7 +142,7 @@ RIGHTS = {
 
 @pytest.mark.parametrize("fault", RIGHTS)
 def test_missing_right_or_property_makes_exactly_its_own_check_fail(ready: Installation, fault: str) -> None:
-    """Each privilege, table property and hidden column is a check of its own."""
+    """Each privilege, table property and hidden column is a check of its own (T-33)."""
     spoil, check, saying = RIGHTS[fault]
     spoil(ready)
 

@@ -93,7 +93,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_fault_makes_exactly_its_own_check_fail(ready: Installation, fault: str) -> None:
-    """Whatever is wrong, one check fails, names the setting or permission, and says what to do; nothing is written."""
+    """
+    Whatever is wrong, one check fails, names the setting or permission, and says what to do; nothing is written (T-33).
+    """
     spoil, check, saying = FAULTS[fault]
     spoil(ready)
 

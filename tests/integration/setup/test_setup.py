@@ -9,8 +9,9 @@ import pytest
 
 from include.errors import ConfigError
 from include.person_sync.core.fields import Table
+from include.person_sync.run.context import context_from_environment
 from include.person_sync.setup import parts_from_environment, run_setup
-from include.person_sync.state import Store
+from tests.installing import install
 from tests.integration.setup.conftest import assert_only_failure
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ IDENTITY = {"dynamicsId", "dynamicsType", "dynamicsIsDeleted", "syncToDynamics"}
 
 
 def test_first_run_provisions_everything_and_passes(installation: Installation) -> None:
-    """On two untouched systems one run makes the fields and the type, stores the schemas, and finds all well."""
+    """
+    On two untouched systems one run makes the fields and the type, stores the schemas, and finds all well (R-002).
+    """
     report = installation.run()
 
     assert report.ok, report.as_text()
@@ -39,13 +42,11 @@ def test_first_run_provisions_everything_and_passes(installation: Installation) 
     }
     assert kind.current.primary.api_name == "reason"
     assert "never deleted" in report.warnings[0]
-    store = Store.open(installation.environment["AIRFLOW_CONN_PERSON_SYNC_STATE"])
-    assert store.document("schema") is not None
-    store.close()
+    assert installation.stored_schema() is not None
 
 
 def test_second_run_makes_nothing(ready: Installation) -> None:
-    """Repeating setup sends no write and reports nothing made."""
+    """Repeating setup sends no write and reports nothing made (R-002)."""
     report = ready.run()
 
     assert report.ok, report.as_text()
@@ -53,8 +54,21 @@ def test_second_run_makes_nothing(ready: Installation) -> None:
     assert ready.writes() == []
 
 
+def test_tests_that_copy_the_outcome_begin_where_setup_ends(installation: Installation) -> None:
+    """What most tests begin with in place of a setup of their own is what setup leaves: it finds nothing to make."""
+    install(context_from_environment(installation.environment))
+    stored = installation.stored_schema()
+    installation.sandbox.reset_calls()
+
+    report = installation.run()
+
+    assert all(one.passed for one in report.checks), report.as_text()
+    assert (report.provisioned, installation.writes()) == ((), [])
+    assert installation.stored_schema() == stored
+
+
 def test_repeat_after_lost_answers_makes_each_thing_once(installation: Installation) -> None:
-    """When the answers to the writes are lost, the fields and the type are there once and setup passes."""
+    """When the answers to the writes are lost, the fields and the type are there once and setup passes (R-002)."""
     for match in ("POST /rest/v1/leads/schema", "POST /rest/v1/activities/external/type.json"):
         installation.sandbox.faults.add("marketo", "lost_after", match=match)
 
@@ -203,7 +217,7 @@ def test_object_store_serves_as_staging(ready: Installation) -> None:
 
 
 def test_report_holds_no_secret(ready: Installation) -> None:
-    """Neither form of the report repeats a secret, whatever fails."""
+    """Neither form of the report repeats a secret, whatever fails (S-43)."""
     credentials = ready.sandbox.credentials
     guess = "a-guessed-secret"
     ready.change_connection("marketo", password=guess)

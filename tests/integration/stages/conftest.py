@@ -22,6 +22,7 @@ from include.person_sync.run.lazy import Lazy
 from include.person_sync.run.request import RunRequest
 from include.person_sync.setup import run_setup
 from include.sandbox import Sandbox
+from tests.installing import install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +81,11 @@ class Pairing:
         with self.closing() as context:
             report = run_setup(context, **options)
         assert report.ok, report.as_text()
+
+    def install(self) -> None:
+        """Leave everything as a setup of the two untouched systems would; the state database is an SQLite file."""
+        with self.closing() as context:
+            install(context)
 
     def cycle(self, **request: Any) -> dict[str, Any]:
         """Run one cycle in a context of its own and return its summary."""
@@ -153,5 +159,5 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
 def pairing(sandbox: Sandbox, tmp_path: Path) -> Pairing:
     """Return a sync that is set up, on SQLite, with nobody in either system."""
     made = Pairing(sandbox, tmp_path, f"sqlite:///{tmp_path}/state.db")
-    made.setup()
+    made.install()
     return made

@@ -19,7 +19,7 @@ SHARE = 1.2
 
 @pytest.mark.parametrize("changed", [1, 150, 700])
 def test_edits_in_marketo_cost_little_more_than_the_least(pairing: Pairing, changed: int) -> None:
-    """For n edited people: the feed's pages, one reading per 300, and a batch of 100 writes each."""
+    """For n edited people: the feed's pages, one reading per 300, and a batch of 100 writes each (T-35)."""
     people = [pairing.pair("lead", f"p{number}@example.com", jobtitle="CTO")[0] for number in range(changed)]
     pairing.cycle()
     pairing.sandbox.clock.advance(3600)
@@ -37,7 +37,7 @@ def test_edits_in_marketo_cost_little_more_than_the_least(pairing: Pairing, chan
 
 @pytest.mark.parametrize("changed", [1, 150, 700])
 def test_edits_in_dynamics_cost_little_more_than_the_least(pairing: Pairing, changed: int) -> None:
-    """For n edited rows: the feed itself, and one reading and one writing per 300 people in Marketo."""
+    """For n edited rows: the feed itself, and one reading and one writing per 300 people in Marketo (T-35)."""
     rows = [pairing.pair("contact", f"p{number}@example.com", jobtitle="CTO")[1] for number in range(changed)]
     pairing.cycle()
     pairing.sandbox.clock.advance(3600)

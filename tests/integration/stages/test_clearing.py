@@ -62,7 +62,7 @@ def run_stage(ctx: SyncContext, stage: str, reference: str) -> str:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_any_stage_may_run_twice(pairing: Pairing, stage: str) -> None:
-    """A cleared task does again what was not done and leaves alone what was."""
+    """A cleared task does again what was not done and leaves alone what was (S-12)."""
     group = Group(pairing, "cleared")
     group.arrive()
     pairing.cycle()
@@ -78,7 +78,7 @@ def test_any_stage_may_run_twice(pairing: Pairing, stage: str) -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_run_again_after_the_commit_does_nothing(pairing: Pairing, stage: str) -> None:
-    """The run is over: clearing one of its tasks writes nothing, even when people have gone on editing."""
+    """The run is over: clearing one of its tasks writes nothing, even when people have gone on editing (S-12)."""
     group = Group(pairing, "over")
     group.arrive()
     pairing.cycle()
@@ -117,7 +117,7 @@ class CommitFails:
 
 
 def test_a_commit_that_fails_loses_nothing(pairing: Pairing) -> None:
-    """Everything was written and nothing recorded; the next run finds its own writes and commits them."""
+    """Everything was written and nothing recorded; the next run finds its own writes and commits them (S-13)."""
     group = Group(pairing, "uncommitted")
     group.arrive()
     pairing.cycle()
@@ -135,7 +135,7 @@ def test_a_commit_that_fails_loses_nothing(pairing: Pairing) -> None:
 
 
 def test_a_batch_of_which_one_record_is_refused_is_carried_out_for_the_others(pairing: Pairing) -> None:
-    """Marketo skips one record of a call; its person keeps a dead letter, the others get their values."""
+    """Marketo skips one record of a call; its person keeps a dead letter, the others get their values (S-19)."""
     pairs = [pairing.pair("contact", f"p{number}@example.com", jobtitle="CTO") for number in range(3)]
     pairing.cycle()
     for _, row in pairs:

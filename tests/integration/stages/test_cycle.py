@@ -86,7 +86,7 @@ def test_a_person_is_created_in_dynamics_only_when_asked(pairing: Pairing) -> No
 
 
 def test_a_refused_value_is_explained_in_the_persons_activity_log(pairing: Pairing) -> None:
-    """A value too long for Dynamics stays where it is, is logged once, and others go on (T-24)."""
+    """A value too long for Dynamics stays where it is, is logged once, and others go on (T-24, S-08)."""
     person, row = pairing.pair("lead", "ada@example.com", mobilephone="1")
     other, other_row = pairing.pair("lead", "bob@example.com", jobtitle="CTO")
     pairing.cycle()

@@ -69,7 +69,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pairing, d
 def test_whatever_happens_to_a_cycle_the_next_one_makes_good(
     crowd: tuple[Pairing, dict[str, Group]], name: str
 ) -> None:
-    """Nobody is made twice, no edit is lost, each refusal is told once, and then all is quiet."""
+    """Nobody is made twice, no edit is lost, each refusal is told once, and then all is quiet (S-17)."""
     pairing, groups = crowd
     service, kind, details = FAULTS[name]
     groups[name].live()
@@ -95,7 +95,9 @@ def happened(sandbox: Sandbox, order: Fault) -> bool:
 
 @pytest.mark.parametrize(("table", "title"), [("lead", "CEO"), ("contact", "CFO")])
 def test_a_row_edited_while_the_run_decides_is_merged_again(pairing: Pairing, table: str, title: str) -> None:
-    """Somebody edits a row between its reading and its writing; the version check sees it and the rule decides."""
+    """
+    Somebody edits a row between its reading and its writing; the version check sees it and the rule decides (S-14).
+    """
     person, row = pairing.pair(table, "ada@example.com", jobtitle="CTO", mobilephone="1")
     pairing.cycle()
     pairing.marketo.edit(person, {"title": "CEO"})
@@ -117,7 +119,7 @@ def test_a_row_edited_while_the_run_decides_is_merged_again(pairing: Pairing, ta
 
 @pytest.mark.parametrize(("table", "title"), [("lead", "CEO"), ("contact", "CFO")])
 def test_a_person_edited_while_the_run_decides_is_merged_again(pairing: Pairing, table: str, title: str) -> None:
-    """A marketer edits between the run's first reading and its second; the edit is not written over unseen."""
+    """A marketer edits between the run's first reading and its second; the edit is not written over unseen (S-14)."""
     person, row = pairing.pair(table, "ada@example.com", jobtitle="CTO", mobilephone="1")
     pairing.cycle()
     pairing.dynamics.edit(table, row, {"jobtitle": "CFO"})
@@ -138,7 +140,9 @@ def test_a_person_edited_while_the_run_decides_is_merged_again(pairing: Pairing,
 
 
 def test_rows_that_become_visible_late_are_found(pairing: Pairing) -> None:
-    """Marketo shows changes out of order, some of them minutes late and behind the watermark; none is passed over."""
+    """
+    Marketo shows changes out of order, some of them minutes late and behind the watermark; none is passed over (R-003).
+    """
     pairs = [pairing.pair("lead", f"p{number}@example.com", jobtitle="CTO") for number in range(20)]
     pairing.cycle()
     for person, _ in pairs:
@@ -157,7 +161,7 @@ def test_rows_that_become_visible_late_are_found(pairing: Pairing) -> None:
 
 
 def test_more_changes_in_one_second_than_a_page_holds_all_arrive(pairing: Pairing) -> None:
-    """A feed page ends in the middle of a second; nobody behind the page's end is passed over."""
+    """A feed page ends in the middle of a second; nobody behind the page's end is passed over (R-003)."""
     pairs = [pairing.pair("lead", f"p{number}@example.com", jobtitle="CTO") for number in range(320)]
     pairing.cycle()
     for person, _ in pairs:

@@ -51,7 +51,7 @@ def test_adding_a_field_to_the_map_needs_no_override(pairing: Pairing) -> None:
 def test_removing_or_turning_a_field_stops_until_a_person_agrees(
     pairing: Pairing, changes: dict[str, Any], said: str
 ) -> None:
-    """The brake names the fields; an override lets the run pass once, and then the new map is the known one."""
+    """The brake names the fields; an override lets the run pass once, and then the new map is the known one (S-30)."""
     pairing.pair("contact", "ada@example.com", jobtitle="CTO")
     pairing.cycle()
 

@@ -91,7 +91,7 @@ def test_a_column_that_goes_isolates_its_field_and_nothing_else(
 
 
 def test_a_column_that_may_be_read_again_catches_up(pairing: Pairing) -> None:
-    """What was edited on either side while the field was isolated arrives when it is back."""
+    """What was edited on either side while the field was isolated arrives when it is back (T-21)."""
     ada, contact = linked(pairing, jobtitle="CTO")
     eve, eves = linked(pairing, email="eve@example.com", jobtitle="CFO")
     secure(pairing)
@@ -114,7 +114,7 @@ def test_a_column_that_may_be_read_again_catches_up(pairing: Pairing) -> None:
 
 @pytest.mark.parametrize("verb", ["secure_column", "remove_column"])
 def test_an_account_column_that_goes_empties_nothing(pairing: Pairing, verb: str) -> None:
-    """A column of the account that is secured or deleted is noticed like one of the contact's own."""
+    """A column of the account that is secured or deleted is noticed like one of the contact's own (S-06)."""
     acme = pairing.dynamics.create("account", {"name": "Acme", "telephone1": "1"})
     ada, _ = linked(pairing, parentcustomerid=("account", acme))
     getattr(pairing.dynamics, verb)("account", "telephone1")
@@ -128,7 +128,7 @@ def test_an_account_column_that_goes_empties_nothing(pairing: Pairing, verb: str
 
 
 def test_a_value_that_was_really_emptied_still_empties_the_other_side(pairing: Pairing) -> None:
-    """Looking twice costs one request, and takes nothing for hidden that is not."""
+    """Looking twice costs one request, and takes nothing for hidden that is not (S-09)."""
     ada, contact = linked(pairing, jobtitle="CTO")
     pairing.dynamics.edit("contact", contact, {"jobtitle": None})
     pairing.sandbox.reset_calls()
@@ -142,7 +142,7 @@ def test_a_value_that_was_really_emptied_still_empties_the_other_side(pairing: P
 
 
 def test_a_marketo_field_that_goes_isolates_its_field_and_nothing_else(pairing: Pairing) -> None:
-    """Marketo no longer knows the field when it is asked for it (1006); the same run goes on without it."""
+    """Marketo no longer knows the field when it is asked for it (1006); the same run goes on without it (T-23)."""
     ada, contact = linked(pairing, jobtitle="CTO")
 
     pairing.marketo.hide_field("title")
@@ -265,7 +265,7 @@ def test_a_new_field_is_filled_in_for_everybody_and_nothing_else_is_written(pair
 
 
 def test_a_field_that_setup_provisions_is_filled_in_too(pairing: Pairing) -> None:
-    """A column that is read already for another field needs no new select, and is filled in all the same."""
+    """A column that is read already for another field needs no new select, and is filled in all the same (T-22)."""
     ada, lead = linked(pairing, "lead")
     pairing.dynamics.edit("lead", lead, {"subject": "Looms"})
     use_map(pairing, topic={"provision": None, "marketo": "leadRole", "rule": "dynamics_to_marketo"})

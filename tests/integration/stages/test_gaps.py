@@ -47,7 +47,10 @@ def feeds(summary: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("status", [400, 410])
 def test_an_expired_delta_link_loses_neither_an_edit_nor_a_deletion(pairing: Pairing, status: int) -> None:
-    """The table is read in full; a linked row it does not show is asked for by its id before it counts as deleted."""
+    """
+    The table is read in full; a linked row it does not show is asked for by its id before it counts as deleted (S-05,
+    S-18).
+    """
     (ada, edited), (bob, deleted), _ = pairs(pairing, 3)
     lead, _ = pairs(pairing, 1, "lead")[0]
     pairing.dynamics.settings.delta_expiry_status = status
@@ -69,7 +72,7 @@ def test_an_expired_delta_link_loses_neither_an_edit_nor_a_deletion(pairing: Pai
 
 
 def test_a_row_that_is_only_hidden_is_not_taken_for_deleted(pairing: Pairing) -> None:
-    """Whoever may not be read is there all the same: no flag, no closed link."""
+    """Whoever may not be read is there all the same: no flag, no closed link (S-05)."""
     (ada, _), (_, row) = pairs(pairing, 2)
     pairing.dynamics.expire_delta_links()
     ctx = pairing.context()
@@ -85,7 +88,9 @@ def test_a_row_that_is_only_hidden_is_not_taken_for_deleted(pairing: Pairing) ->
 
 
 def test_a_side_that_suddenly_shrank_stops_the_run(pairing: Pairing) -> None:
-    """So many rows are missing from a full reading that nobody is asked for one by one: a person has to look first."""
+    """
+    So many rows are missing from a full reading that nobody is asked for one by one: a person has to look first (S-30).
+    """
     made = pairs(pairing, 120)
     for _, row in made[:110]:
         pairing.dynamics.delete("contact", row)
@@ -102,7 +107,7 @@ def test_a_side_that_suddenly_shrank_stops_the_run(pairing: Pairing) -> None:
 
 
 def test_an_account_feed_that_expired_has_everybody_looked_at(pairing: Pairing) -> None:
-    """What an account was called meanwhile is found although the feed can't tell."""
+    """What an account was called meanwhile is found although the feed can't tell (S-18)."""
     acme = pairing.dynamics.create("account", {"name": "Acme"})
     person, _ = pairing.pair("contact", "ada@example.com", parentcustomerid=("account", acme))
     cycle(pairing)
@@ -117,7 +122,9 @@ def test_an_account_feed_that_expired_has_everybody_looked_at(pairing: Pairing) 
 
 
 def test_a_refused_paging_token_is_replaced_by_one_from_the_date(pairing: Pairing) -> None:
-    """While the overlap is dense the feeds go on from tokens; one that is refused costs nothing but a new one."""
+    """
+    While the overlap is dense the feeds go on from tokens; one that is refused costs nothing but a new one (S-18).
+    """
     people = [pairing.marketo.create({"lastName": f"P{number}"}) for number in range(DENSE_WINDOW + 20)]
     (ada, row), *_ = pairs(pairing, 1)
     for person in people:
@@ -175,7 +182,10 @@ def test_a_day_of_downtime_is_made_up_for_in_one_cycle(pairing: Pairing) -> None
 
 
 def test_a_pause_beyond_the_deletions_kept_finds_who_was_deleted(pairing: Pairing) -> None:
-    """Deletions are kept for 14 days; after more everybody linked is asked for by id (policy as for any deletion)."""
+    """
+    Deletions are kept for 14 days; after more everybody linked is asked for by id (policy as for any deletion) (S-05,
+    S-18).
+    """
     pairing.dynamics.settings.expire_change_tracking_days = 365
     (gone, row), (ada, adas) = pairs(pairing, 2)
     pairing.marketo.delete(gone)
@@ -192,7 +202,9 @@ def test_a_pause_beyond_the_deletions_kept_finds_who_was_deleted(pairing: Pairin
 
 
 def test_a_pause_beyond_the_changes_kept_reads_everybody_again(pairing: Pairing) -> None:
-    """Changes are kept for 90 days; after more, edits and requests nobody tells of any more are found all the same."""
+    """
+    Changes are kept for 90 days; after more, edits and requests nobody tells of any more are found all the same (S-18).
+    """
     pairing.dynamics.settings.expire_change_tracking_days = 365
     (ada, row), _ = pairs(pairing, 2)
     asking = pairing.marketo.create({"lastName": "Ruiz", "email": "ruiz@example.com"})

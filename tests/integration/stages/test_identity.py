@@ -140,7 +140,7 @@ def test_a_qualified_lead_lives_on_as_its_contact(pairing: Pairing) -> None:
 
 
 def test_a_merge_in_marketo_gives_the_losers_link_to_the_winner(pairing: Pairing) -> None:
-    """The loser was linked, the winner not: the row now belongs to the winner."""
+    """The loser was linked, the winner not: the row now belongs to the winner (P-081)."""
     loser, row = linked(pairing, "contact")
     winner = pairing.marketo.create({"firstName": "Ada", "lastName": "Byron", "email": "countess@example.com"})
     pairing.cycle()
@@ -153,7 +153,7 @@ def test_a_merge_in_marketo_gives_the_losers_link_to_the_winner(pairing: Pairing
 
 
 def test_a_merge_in_marketo_of_two_linked_people_keeps_the_winners_link(pairing: Pairing) -> None:
-    """Both were linked: the winner keeps its row, and the loser's row makes no new person."""
+    """Both were linked: the winner keeps its row, and the loser's row makes no new person (P-081)."""
     loser, _ = linked(pairing, "contact", "ada@example.com")
     winner, row = linked(pairing, "contact", "countess@example.com")
     pairing.marketo.merge(winner, [loser])
@@ -165,7 +165,9 @@ def test_a_merge_in_marketo_of_two_linked_people_keeps_the_winners_link(pairing:
 
 
 def test_a_merge_in_dynamics_gives_the_link_to_the_master(pairing: Pairing) -> None:
-    """The subordinate was linked, the master not: the person now belongs to the master, along chains of merges."""
+    """
+    The subordinate was linked, the master not: the person now belongs to the master, along chains of merges (T-20).
+    """
     person, loser = linked(pairing, "contact")
     with_filter(pairing)
     first = pairing.dynamics.create("contact", {"lastname": "Byron", "new_synctomkto": False})
@@ -190,7 +192,9 @@ def with_settings(pairing: Pairing, **changes: Any) -> None:
 
 
 def test_a_deletion_in_marketo_follows_the_policy_to_delete_the_row(pairing: Pairing) -> None:
-    """With the policy `delete` the row goes too; a row that was edited meanwhile stays and gets a new person."""
+    """
+    With the policy `delete` the row goes too; a row that was edited meanwhile stays and gets a new person (R-005).
+    """
     with_settings(pairing, deleted_in_marketo="delete")
     gone, row = linked(pairing, "contact", "ada@example.com")
     edited, kept = linked(pairing, "contact", "bob@example.com")
@@ -207,7 +211,9 @@ def test_a_deletion_in_marketo_follows_the_policy_to_delete_the_row(pairing: Pai
 
 
 def test_a_mass_change_does_not_hold_back_a_small_one(pairing: Pairing) -> None:
-    """A cycle takes up a bounded number per table, the longest waiting first; other tables are served too (T-29)."""
+    """
+    A cycle takes up a bounded number per table, the longest waiting first; other tables are served too (T-29, S-42).
+    """
     with_settings(pairing, chunk_people=100)
     contact = pairing.dynamics.create("contact", {"lastname": "Ruiz", "emailaddress1": "ana@example.com"})
     leads = [pairing.dynamics.create("lead", {"lastname": f"Lead {number}"}) for number in range(250)]
@@ -225,7 +231,7 @@ def test_a_mass_change_does_not_hold_back_a_small_one(pairing: Pairing) -> None:
 
 
 def test_a_lead_qualified_into_somebody_elses_contact_is_reported(pairing: Pairing) -> None:
-    """Two people are one human now: the contact keeps its person, and the other waits for a merge in Marketo."""
+    """Two people are one human now: the contact keeps its person, and the other waits for a merge in Marketo (T-18)."""
     person, contact = linked(pairing, "contact", "ada@example.com")
     other, lead = linked(pairing, "lead", "countess@example.com")
     pairing.dynamics.edit("lead", lead, {"parentcontactid": ("contact", contact)})

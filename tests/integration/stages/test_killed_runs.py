@@ -65,7 +65,9 @@ def test_an_undisturbed_run_ends_before_the_last_point(crowd: tuple[Pairing, dic
 def test_a_killed_run_leaves_the_next_one_the_same_result(
     crowd: tuple[Pairing, dict[str, Group]], number: int, after: bool
 ) -> None:
-    """Killed before or after its n-th write, a run leaves work that the next one ends as if nothing had happened."""
+    """
+    Killed before or after its n-th write, a run leaves work that the next one ends as if nothing had happened (S-11).
+    """
     pairing, groups = crowd
     group = groups[f"{number}-{after}".lower()]
     group.live()
@@ -106,7 +108,7 @@ def job_titles(pairing: Pairing, table: str, pair: tuple[int, str]) -> tuple[str
 def test_a_marketers_next_edit_is_no_collision_with_our_half_done_write(
     pairing: Pairing, table: str, pair: tuple[int, str], recorded: bool
 ) -> None:
-    """Dynamics holds our write of Marketo's value when the run dies; the marketer edits again and is heard."""
+    """Dynamics holds our write of Marketo's value when the run dies; the marketer edits again and is heard (S-10)."""
     pairing.marketo.edit(pair[0], {"title": "CEO"})
     killed_at(pairing, "record_outcomes", after=recorded)
     assert job_titles(pairing, table, pair) == ("CEO", "CEO")
@@ -124,7 +126,7 @@ def test_a_marketers_next_edit_is_no_collision_with_our_half_done_write(
 def test_a_salespersons_next_edit_is_no_collision_with_our_half_done_write(
     pairing: Pairing, table: str, pair: tuple[int, str], recorded: bool
 ) -> None:
-    """The same the other way round: Marketo holds our write of Dynamics' value when the run dies."""
+    """The same the other way round: Marketo holds our write of Dynamics' value when the run dies (S-10)."""
     pairing.dynamics.edit(table, pair[1], {"jobtitle": "CFO"})
     killed_at(pairing, "record_outcomes", after=recorded)
     assert job_titles(pairing, table, pair) == ("CFO", "CFO")
@@ -141,7 +143,7 @@ def test_a_salespersons_next_edit_is_no_collision_with_our_half_done_write(
 def test_an_edit_of_what_a_dead_run_is_known_to_have_written_reaches_the_other_side(
     pairing: Pairing, table: str, pair: tuple[int, str]
 ) -> None:
-    """A salesperson replaces the value we wrote before the run died: an ordinary edit, which Marketo gets."""
+    """A salesperson replaces the value we wrote before the run died: an ordinary edit, which Marketo gets (S-10)."""
     pairing.marketo.edit(pair[0], {"title": "CEO"})
     killed_at(pairing, "record_outcomes", after=True)
 
@@ -170,7 +172,9 @@ def test_an_edit_of_what_nobody_knows_was_written_is_a_collision(
 
 
 def test_a_settled_write_is_the_base_of_later_edits(pairing: Pairing) -> None:
-    """What a dead run wrote is the base of the next edit: going back to the old value is an edit like any other."""
+    """
+    What a dead run wrote is the base of the next edit: going back to the old value is an edit like any other (S-10).
+    """
     person, row = pairing.pair("contact", "ada@example.com", jobtitle="CTO")
     pairing.cycle()
     pairing.marketo.edit(person, {"title": "CEO"})
@@ -192,7 +196,9 @@ def collisions(summary: dict[str, Any]) -> int:
 @pytest.mark.parametrize("table", ["contact", "lead"])
 @pytest.mark.parametrize("recorded", [True, False])
 def test_a_person_a_dead_run_created_is_edited_like_any_other(pairing: Pairing, table: str, recorded: bool) -> None:
-    """A marketer edits a person whose creator died before its commit; Dynamics' older value does not win over that."""
+    """
+    A marketer edits a person whose creator died before its commit; Dynamics' older value does not win over that (S-10).
+    """
     row = pairing.dynamics.create(table, {"lastname": "R", "emailaddress1": "r@example.com", "jobtitle": "CTO"})
     killed_at(pairing, "record_outcomes", after=recorded)
     (person,) = pairing.marketo.find(email="r@example.com")
@@ -208,7 +214,9 @@ def test_a_person_a_dead_run_created_is_edited_like_any_other(pairing: Pairing, 
 
 @pytest.mark.parametrize("table", ["contact", "lead"])
 def test_a_pair_a_dead_run_linked_is_edited_like_any_other(pairing: Pairing, table: str) -> None:
-    """A natural pair's row was filled from Marketo when the run died; the marketer's next edit is no collision."""
+    """
+    A natural pair's row was filled from Marketo when the run died; the marketer's next edit is no collision (S-10).
+    """
     person = pairing.marketo.create({"lastName": "N", "email": "n@example.com", "title": "CEO"})
     row = pairing.dynamics.create(table, {"lastname": "N", "emailaddress1": "n@example.com"})
     killed_at(pairing, "record_outcomes")

@@ -115,7 +115,7 @@ def test_a_company_record_of_its_own_refuses_account_fields(pairing: Pairing) ->
 
 
 def test_a_contact_of_a_contact_keeps_its_company(pairing: Pairing) -> None:
-    """A customer lookup may point to a person: the company's name is then unknown, which empties nothing."""
+    """A customer lookup may point to a person: the company's name is then unknown, which empties nothing (S-06)."""
     boss = pairing.dynamics.create("contact", {"lastname": "Boss", "emailaddress1": "boss@example.com"})
     person, row, _ = employed(pairing)
 
@@ -176,7 +176,7 @@ def test_a_table_that_cannot_be_followed_is_refreshed_with_the_person(
 
 
 def test_an_account_that_may_not_be_read_at_all_empties_nothing(pairing: Pairing) -> None:
-    """What can't be seen is unknown; the people themselves go on."""
+    """What can't be seen is unknown; the people themselves go on (S-06)."""
     person, row, _ = employed(pairing)
     pairing.dynamics.revoke("Read", "account")
     pairing.dynamics.edit("contact", row, {"jobtitle": "CEO"})

@@ -78,7 +78,7 @@ class Machine(RuleBasedStateMachine):
         home = Path(self._ended.enter_context(tempfile.TemporaryDirectory()))
         sandbox = self._ended.enter_context(Sandbox.start(directory=home / "sandbox"))
         self.pairing = Pairing(sandbox, home, f"sqlite:///{home}/state.db")
-        self.pairing.setup()
+        self.pairing.install()
         self.numbers = itertools.count(1)
         self.base: dict[Cell, Any] = {}
         self.half: dict[Cell, set[Any]] = {}
@@ -270,7 +270,7 @@ def text(value: Any) -> Any:
 
 @pytest.mark.timeout(7200)
 def test_the_sync_does_what_the_model_says() -> None:
-    """Whatever people and networks do, and in whatever order, both sides end as the model says."""
+    """Whatever people and networks do, and in whatever order, both sides end as the model says (S-16, S-17)."""
     nightly = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
     run_state_machine_as_test(
         Machine,

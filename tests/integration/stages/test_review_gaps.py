@@ -16,7 +16,9 @@ def linked(pairing: Pairing, table: str, email: str = "ada@example.com", **value
 
 
 def test_a_linked_person_who_names_another_row_is_not_overwritten(pairing: Pairing) -> None:
-    """A new row whose id stands in the field of somebody else's person is held, and the person stays as it is."""
+    """
+    A new row whose id stands in the field of somebody else's person is held, and the person stays as it is (S-04).
+    """
     person, row = linked(pairing, "contact")
     pairing.quiet()
     other = pairing.dynamics.create("contact", {"firstname": "Eve", "lastname": "E", "emailaddress1": "e@example.com"})
@@ -28,7 +30,7 @@ def test_a_linked_person_who_names_another_row_is_not_overwritten(pairing: Pairi
 
 
 def test_many_people_with_one_address_do_not_stop_the_run(pairing: Pairing) -> None:
-    """More people with one address than Marketo answers for: the row is held, everybody else goes on."""
+    """More people with one address than Marketo answers for: the row is held, everybody else goes on (T-26)."""
     for number in range(1001):
         pairing.marketo.create({"lastName": f"No {number}", "email": "noreply@example.com"})
     shared = pairing.dynamics.create("contact", {"lastname": "Shared", "emailaddress1": "noreply@example.com"})
@@ -52,7 +54,7 @@ def test_many_requests_before_the_first_run_do_not_stop_it(pairing: Pairing) -> 
 
 
 def test_qualifying_into_a_contact_with_fewer_values_loses_none(pairing: Pairing) -> None:
-    """What the contact was not given by the qualification stays in Marketo and goes to the contact."""
+    """What the contact was not given by the qualification stays in Marketo and goes to the contact (T-18)."""
     person, row = linked(pairing, "lead", jobtitle="CTO", mobilephone="111")
     made = pairing.dynamics.qualify(row, account=False)
     pairing.dynamics.edit("contact", made["contact"], {"mobilephone": None})
@@ -64,7 +66,10 @@ def test_qualifying_into_a_contact_with_fewer_values_loses_none(pairing: Pairing
 
 
 def test_a_row_marketo_refuses_has_no_log_to_tell_it_in(pairing: Pairing) -> None:
-    """A new row that can't become a person is a dead letter; the run ends well and tells of other people's refusals."""
+    """
+    A new row that can't become a person is a dead letter; the run ends well and tells of other people's refusals
+    (S-19).
+    """
     pairing.dynamics.create("contact", {"lastname": "Zoë", "emailaddress1": "zoë@example.com"})
     person, _ = pairing.pair("lead", "ada@example.com")
     pairing.cycle()
@@ -78,7 +83,7 @@ def test_a_row_marketo_refuses_has_no_log_to_tell_it_in(pairing: Pairing) -> Non
 
 
 def test_more_refusals_than_a_call_takes_are_all_told_at_once(pairing: Pairing) -> None:
-    """Refusals beyond one call's records do not trickle out over later cycles."""
+    """Refusals beyond one call's records do not trickle out over later cycles (T-24)."""
     for number in range(301):
         pairing.marketo.create({"lastName": "X" * 51, "email": f"n{number}@example.com", "syncToDynamics": "lead"})
     pairing.cycle()
@@ -86,7 +91,7 @@ def test_more_refusals_than_a_call_takes_are_all_told_at_once(pairing: Pairing) 
 
 
 def test_a_row_that_vanished_unseen_is_not_written_for_ever(pairing: Pairing) -> None:
-    """A row deleted while its feed was expired is found out by the first write, which is positive evidence."""
+    """A row deleted while its feed was expired is found out by the first write, which is positive evidence (S-05)."""
     person, row = linked(pairing, "lead", jobtitle="CTO")
     pairing.dynamics.delete("lead", row)
     pairing.dynamics.expire_delta_links()
@@ -100,7 +105,7 @@ def test_a_row_that_vanished_unseen_is_not_written_for_ever(pairing: Pairing) ->
 
 
 def test_a_request_made_while_the_row_is_deleted_is_kept(pairing: Pairing) -> None:
-    """Somebody asks for a person again in the very window in which the row is deleted: a new row is made."""
+    """Somebody asks for a person again in the very window in which the row is deleted: a new row is made (T-13)."""
     person, row = linked(pairing, "lead")
     pairing.dynamics.delete("lead", row)
     pairing.marketo.edit_by_campaign(person, {"syncToDynamics": "lead"})

@@ -43,7 +43,7 @@ READINGS = [(side, name) for side, readings in (("marketo", MARKETO), ("dynamics
 
 @pytest.mark.parametrize(("side", "reading"), READINGS, ids=[name for _, name in READINGS])
 def test_people_come_into_step_when(pairing: Pairing, side: str, reading: str) -> None:
-    """Links, edits, collisions, creation, clearing and a refusal come out the same under every reading."""
+    """Links, edits, collisions, creation, clearing and a refusal come out the same under every reading (S-22)."""
     settings = pairing.marketo.settings if side == "marketo" else pairing.dynamics.settings
     for name, value in (MARKETO if side == "marketo" else DYNAMICS)[reading].items():
         setattr(settings, name, value)

@@ -39,9 +39,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def store(database_url: str, clock: Clock) -> Iterator[Store]:
+def store(migrated_url: str, clock: Clock) -> Iterator[Store]:
     """Yield an empty store, once per kind of database."""
-    opened = Store.open(database_url, now=clock)
+    opened = Store.open(migrated_url, now=clock)
     yield opened
     opened.close()
 

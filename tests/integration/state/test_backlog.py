@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 
 def test_backlog_gives_the_longest_waiting_first(store: Store, begin: Callable[..., str], clock: Clock) -> None:
-    """Whoever waits already keeps the place; who was taken up is gone; the overview tells how many since when."""
+    """
+    Whoever waits already keeps the place; who was taken up is gone; the overview tells how many since when (T-29,
+    O-001).
+    """
     store.commit(begin(), Commit(backlog={"marketo": ["7", "9"]}))
     since = clock()
     clock.advance(minutes=5)

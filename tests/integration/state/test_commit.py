@@ -48,7 +48,7 @@ def content(**more: object) -> Commit:
 
 
 def test_commit_shows_everything(store: Store, begin: Callable[..., str]) -> None:
-    """After a commit base, links, watermarks, history and the run's end are all there."""
+    """After a commit base, links, watermarks, history and the run's end are all there (S-13)."""
     run_id = begin()
     small_plan(store, run_id)
 
@@ -68,7 +68,7 @@ def test_commit_shows_everything(store: Store, begin: Callable[..., str]) -> Non
 
 
 def test_commit_that_fails_shows_nothing(store: Store, begin: Callable[..., str]) -> None:
-    """When the last step of a commit fails, the first ones have not happened either."""
+    """When the last step of a commit fails, the first ones have not happened either (S-13)."""
     run_id = begin()
     small_plan(store, run_id)
     letter = {"kind": "no such kind", "fingerprint": "f", "direction": "to_dynamics", "action": "update"}
@@ -86,7 +86,7 @@ def test_commit_that_fails_shows_nothing(store: Store, begin: Callable[..., str]
 
 
 def test_commit_happens_once(store: Store, begin: Callable[..., str]) -> None:
-    """A commit task that is run again changes nothing and says so."""
+    """A commit task that is run again changes nothing and says so (S-13)."""
     run_id = begin()
     store.commit(run_id, content())
     store.release_lease("person_sync", run_id)
@@ -97,7 +97,7 @@ def test_commit_happens_once(store: Store, begin: Callable[..., str]) -> None:
 
 
 def test_commit_needs_the_lease(store: Store, begin: Callable[..., str], clock: Clock) -> None:
-    """A run that lost its lease to another one commits nothing: the other went on from the old state."""
+    """A run that lost its lease to another one commits nothing: the other went on from the old state (S-15)."""
     slow = begin("slow")
     clock.advance(minutes=10)
     begin("other")
@@ -174,7 +174,7 @@ def test_latest_runs_come_newest_first(store: Store, begin: Callable[..., str], 
 
 
 def test_history_tells_the_whole_story_of_a_field(store: Store, begin: Callable[..., str], clock: Clock) -> None:
-    """Each decision comes with all three values, the rule, the answer and the time it was given."""
+    """Each decision comes with all three values, the rule, the answer and the time it was given (R-008)."""
     run_id = begin()
     clock.advance(seconds=30)
     small_plan(store, run_id)
@@ -192,7 +192,7 @@ def test_history_tells_the_whole_story_of_a_field(store: Store, begin: Callable[
 
 
 def test_history_finds_a_person_by_the_id_they_got_later(store: Store, begin: Callable[..., str]) -> None:
-    """A person created by a run is found by the Marketo id that creating them gave."""
+    """A person created by a run is found by the Marketo id that creating them gave (R-008)."""
     run_id = begin()
     small_plan(store, run_id)
     store.commit(run_id, content())
@@ -205,7 +205,7 @@ def test_history_finds_a_person_by_the_id_they_got_later(store: Store, begin: Ca
 
 
 def test_history_holds_what_a_dead_run_wrote(store: Store, begin: Callable[..., str]) -> None:
-    """What a run wrote before it died did happen; what it only meant to do did not."""
+    """What a run wrote before it died did happen; what it only meant to do did not (R-008)."""
     dead = begin("dead")
     changes = changes_frame(
         {"link_id": 1, "marketo_id": 10}, {"link_id": 1, "marketo_id": 10, "direction": "to_marketo"}
@@ -238,7 +238,7 @@ def test_history_leaves_out_what_an_earlier_attempt_only_meant(store: Store, beg
 
 
 def test_history_is_not_replaced_by_a_later_plan(store: Store, begin: Callable[..., str]) -> None:
-    """Once committed, decisions stay, even those that needed no write."""
+    """Once committed, decisions stay, even those that needed no write (R-008)."""
     run_id = begin()
     changes = changes_frame({"link_id": 1, "marketo_id": 10, "direction": "none", "action": "adopt"})
     store.save_plan(run_id, changes, values_frame({"change_no": 0, "field": "city", "outcome": "adopt"}))

@@ -57,7 +57,7 @@ def open_ones(store: Store) -> list[str]:
 
 
 def test_letter_comes_back_whole(store: Store, cycle: Callable[..., str], clock: Clock) -> None:
-    """Everything a person needs to understand and repeat a refusal is kept, awkward texts included."""
+    """Everything a person needs to understand and repeat a refusal is kept, awkward texts included (O-010)."""
     run_id = cycle(letter("f1", {"city": "Ro\x00me \\u0000 🚀", "fax": None}))
 
     row = store.dead_letters().iloc[0]
@@ -70,7 +70,7 @@ def test_letter_comes_back_whole(store: Store, cycle: Callable[..., str], clock:
 
 
 def test_same_refusal_again_counts_up(store: Store, cycle: Callable[..., str], clock: Clock) -> None:
-    """One letter per refusal, however often it is met; its activity is not written twice."""
+    """One letter per refusal, however often it is met; its activity is not written twice (T-24)."""
     first = cycle(letter("f1"))
     started = clock.time
     store.set_activity_state(store.dead_letters()["dead_letter_id"], "sent")
@@ -86,7 +86,7 @@ def test_same_refusal_again_counts_up(store: Store, cycle: Callable[..., str], c
 
 
 def test_letter_is_resolved_when_its_fields_get_through(store: Store, cycle: Callable[..., str]) -> None:
-    """A write that arrives settles the refusals about its fields, and only those."""
+    """A write that arrives settles the refusals about its fields, and only those (O-010)."""
     cycle(letter("city", {"city": "x"}), letter("both", {"city": "x", "fax": "y"}), letter("fax", {"fax": "y"}))
 
     cycle(applied=("city",))
@@ -95,7 +95,7 @@ def test_letter_is_resolved_when_its_fields_get_through(store: Store, cycle: Cal
 
 
 def test_letter_stays_when_the_write_did_not_get_through(store: Store, cycle: Callable[..., str]) -> None:
-    """A change that was refused or left to the next run settles nothing."""
+    """A change that was refused or left to the next run settles nothing (O-010)."""
     cycle(letter("city", {"city": "x"}))
 
     cycle(applied=("city",), status="stale")

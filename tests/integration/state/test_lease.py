@@ -36,7 +36,7 @@ def gone_pid() -> int:
 
 
 def test_held_lease_is_refused_naming_its_holder(store: Store, clock: Clock) -> None:
-    """The second run learns who writes, where, and until when to wait."""
+    """The second run learns who writes, where, and until when to wait (S-15, T-28)."""
     acquire(store, "first", pid=os.getpid())
     clock.advance(seconds=20)
 
@@ -61,7 +61,7 @@ def test_same_run_enters_again(store: Store, clock: Clock) -> None:
 
 
 def test_expired_lease_is_taken_over(store: Store, clock: Clock) -> None:
-    """A run that was killed holds up the others until its lease expires, and no longer."""
+    """A run that was killed holds up the others until its lease expires, and no longer (S-15)."""
     acquire(store, "killed")
     clock.advance(seconds=60)
 
@@ -74,7 +74,7 @@ def test_expired_lease_is_taken_over(store: Store, clock: Clock) -> None:
 
 
 def test_lease_of_a_vanished_process_is_taken_over_at_once(store: Store) -> None:
-    """On the same host nobody waits for a process that no longer exists."""
+    """On the same host nobody waits for a process that no longer exists (S-15)."""
     acquire(store, "killed", pid=gone_pid())
 
     acquire(store, "next")
@@ -94,10 +94,10 @@ def test_lease_of_a_process_elsewhere_is_respected(store: Store) -> None:
         acquire(store, "next")
 
 
-def test_lease_of_a_process_in_another_container_is_respected(store: Store, database_url: str) -> None:
+def test_lease_of_a_process_in_another_container_is_respected(store: Store, migrated_url: str) -> None:
     """Containers may share a host's name and not its process ids: an id that can't be seen is not gone."""
     acquire(store, "contained", pid=gone_pid())
-    engine = open_engine(parse_url(database_url))
+    engine = open_engine(parse_url(migrated_url))
     with writing(engine) as connection:
         connection.execute(update(tables.lease).values(process_space="another boot, another namespace"))
     engine.dispose()
@@ -107,7 +107,7 @@ def test_lease_of_a_process_in_another_container_is_respected(store: Store, data
 
 
 def test_renewed_lease_lasts_longer(store: Store, clock: Clock) -> None:
-    """A long stage keeps its lease by renewing it."""
+    """A long stage keeps its lease by renewing it (T-28)."""
     acquire(store, "long")
     clock.advance(seconds=50)
     store.renew_lease(NAME, "long", ttl_s=60)
@@ -133,13 +133,13 @@ def test_released_lease_is_free(store: Store) -> None:
 
 
 @pytest.mark.parametrize("before", ["free", "expired", "vanished"])
-def test_racing_threads_get_one_winner(database_url: str, store: Store, clock: Clock, before: str) -> None:
-    """However the lease became free, of many that ask at once exactly one gets it."""
+def test_racing_threads_get_one_winner(migrated_url: str, store: Store, clock: Clock, before: str) -> None:
+    """However the lease became free, of many that ask at once exactly one gets it (S-15)."""
     if before != "free":
         acquire(store, "old", pid=gone_pid() if before == "vanished" else None)
     if before == "expired":
         clock.advance(minutes=2)
-    stores = [Store.open(database_url, now=clock) for _ in range(8)]
+    stores = [Store.open(migrated_url, now=clock) for _ in range(8)]
 
     def race(number: int) -> bool:
         try:
@@ -158,7 +158,7 @@ def test_racing_threads_get_one_winner(database_url: str, store: Store, clock: C
 
 
 def test_racing_processes_get_one_winner(database_url: str) -> None:
-    """Processes that share nothing but the database agree on one of them."""
+    """Processes that share nothing but the database agree on one of them (S-15)."""
     Store.open(database_url).close()
     code = (
         "import sys, time\n"

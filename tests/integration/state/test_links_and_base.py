@@ -32,7 +32,7 @@ AWKWARD = {
 
 
 def test_base_returns_every_text_as_it_was(store: Store, begin: Callable[..., str]) -> None:
-    """Whatever a person's field can hold survives the way into the base and back."""
+    """Whatever a person's field can hold survives the way into the base and back (S-07)."""
     fields = list(AWKWARD)
     moves = moves_frame(*((1, name, value) for name, value in AWKWARD.items()))
 
@@ -42,7 +42,7 @@ def test_base_returns_every_text_as_it_was(store: Store, begin: Callable[..., st
 
 
 def test_base_tells_empty_from_never_agreed(store: Store, begin: Callable[..., str]) -> None:
-    """NaN is a value both sides agreed on; MISSING says that there was never any agreement."""
+    """NaN is a value both sides agreed on; MISSING says that there was never any agreement (S-07)."""
     links = links_frame((1, 10, "lead", "g1"), (2, 20, "lead", "g2"))
     store.commit(begin(), Commit(links=links, base_moves=moves_frame((1, "email", None), (1, "city", "Rome"))))
 
@@ -132,7 +132,7 @@ def test_closed_link_frees_its_ids_for_a_new_one(linked: Store, begin: Callable[
 
 
 def test_link_moves_to_another_row_and_keeps_its_base(linked: Store, begin: Callable[..., str]) -> None:
-    """A qualified lead's link points to the contact from then on; what was agreed stays agreed."""
+    """A qualified lead's link points to the contact from then on; what was agreed stays agreed (T-18)."""
     linked.commit(begin("base"), Commit(base_moves=moves_frame((1, "city", "Rome"))))
     linked.release_lease("person_sync", "base")
 

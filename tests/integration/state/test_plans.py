@@ -43,7 +43,7 @@ def outcomes(*rows: tuple[int, str], **columns: object) -> pd.DataFrame:
 
 
 def test_plan_comes_back_as_it_was_saved(store: Store, begin: Callable[..., str]) -> None:
-    """Every cell of a plan survives, the difference between empty and any text included."""
+    """Every cell of a plan survives, the difference between empty and any text included (S-07)."""
     run_id = begin()
 
     assert store.save_plan(run_id, CHANGES, VALUES) == 1
@@ -184,7 +184,7 @@ def test_plan_without_any_write_is_replaced(store: Store, begin: Callable[..., s
 
 @pytest.mark.parametrize("sign", ["status", "outcome"])
 def test_plan_that_may_have_left_is_kept(store: Store, begin: Callable[..., str], sign: str) -> None:
-    """Once a write may have been sent the plan is evidence: the next attempt stands beside it."""
+    """Once a write may have been sent the plan is evidence: the next attempt stands beside it (S-10)."""
     run_id = begin()
     store.save_plan(run_id, CHANGES, VALUES)
     if sign == "status":
@@ -199,7 +199,7 @@ def test_plan_that_may_have_left_is_kept(store: Store, begin: Callable[..., str]
 
 
 def test_unsettled_tells_what_may_stand_in_the_systems(store: Store, begin: Callable[..., str]) -> None:
-    """Of a run that died, every field counts that was or may have been written; what was refused does not."""
+    """Of a run that died, every field counts that was or may have been written; what was refused does not (S-10)."""
     run_id = begin()
     changes = changes_frame(*({"link_id": number, "marketo_id": number} for number in range(5)))
     values = values_frame(*({"change_no": number, "field": "city", "planned": f"p{number}"} for number in range(4)))
@@ -235,7 +235,7 @@ def test_commit_settles_what_dead_runs_left(store: Store, begin: Callable[..., s
 
 
 def test_dry_run_leaves_nothing_to_settle(store: Store, begin: Callable[..., str]) -> None:
-    """A plan that was only looked at never moved a value."""
+    """A plan that was only looked at never moved a value (S-32)."""
     run_id = begin()
     store.save_plan(run_id, CHANGES, VALUES)
     store.finish_run(run_id, RunStatus.DRY_RUN)

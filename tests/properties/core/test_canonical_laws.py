@@ -47,7 +47,7 @@ def canonical(side: Side, field: object, raw: list[object]) -> pd.Series:
 @pytest.mark.parametrize("kind", RAW, ids=str)
 @given(data=st.data())
 def test_canonical_value_survives_the_wire_on_both_sides(kind: FieldType, data: st.DataObject) -> None:
-    """A canonical value that a system would accept is read back from it as the same value."""
+    """A canonical value that a system would accept is read back from it as the same value (S-07)."""
     field = effective(kind=kind)
     values = canonical(
         Side.DYNAMICS, field, data.draw(st.lists(st.one_of(st.none(), RAW[kind]), min_size=1, max_size=5))
@@ -64,7 +64,10 @@ def test_canonical_value_survives_the_wire_on_both_sides(kind: FieldType, data: 
 @pytest.mark.parametrize("side", Side)
 @given(data=st.data())
 def test_normalising_twice_is_normalising_once(kind: FieldType, side: Side, data: st.DataObject) -> None:
-    """Canonical text, read as if it were raw, stays as it is (choices are read as numbers, as Dynamics writes them)."""
+    """
+    Canonical text, read as if it were raw, stays as it is (choices are read as numbers, as Dynamics writes them)
+    (S-07).
+    """
     field = effective(kind=kind)
     once = canonical(Side.DYNAMICS, field, data.draw(st.lists(RAW[kind], min_size=1, max_size=5)))
     raw = once.str.replace(";", ",") if kind is FieldType.MULTI_CHOICE and side is Side.DYNAMICS else once
@@ -78,7 +81,7 @@ def test_normalising_twice_is_normalising_once(kind: FieldType, side: Side, data
 def test_any_raw_value_becomes_text_empty_or_unreadable_with_a_problem(
     kind: FieldType, side: Side, raw: list[object]
 ) -> None:
-    """Whatever a system says, nothing raises; each unreadable cell has one problem, which repeats no value."""
+    """Whatever a system says, nothing raises; each unreadable cell has one problem, which repeats no value (S-06)."""
     field = effective(kind=kind)
 
     result = CANONICAL[side](
@@ -94,7 +97,7 @@ def test_any_raw_value_becomes_text_empty_or_unreadable_with_a_problem(
 
 @given(word=st.sampled_from(["null", "None", "NaN", "NA", "nan", "<NA>", "true", "0"]))
 def test_words_that_look_like_nothing_are_data_in_text(word: str) -> None:
-    """A person called Null keeps the name; None, NaN and blanks are empty."""
+    """A person called Null keeps the name; None, NaN and blanks are empty (S-07)."""
     values = canonical(Side.MARKETO, effective(), [word, None, float("nan"), "", "  \n"])
 
     assert values.iloc[0] == word

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("law", laws.LAWS, ids=lambda law: law.__name__)
 @given(world=worlds())
 def test_merge_keeps_the_law(law: laws.Law, world: World) -> None:
-    """Each law holds in every world."""
+    """Each law holds in every world (P-022, P-024, S-01, S-02, S-06)."""
     law(merge, world)
 
 
@@ -77,7 +77,7 @@ def tables_share_a_winner(*inputs: object) -> pd.DataFrame:
     ids=lambda value: value.__name__,
 )
 def test_laws_catch_a_wrong_merge(wrong: laws.Merge, law: laws.Law) -> None:
-    """A law that no wrong merge breaks would promise nothing."""
+    """A law that no wrong merge breaks would promise nothing (S-02)."""
 
     @settings(max_examples=300, derandomize=True, database=None, phases=[Phase.generate], report_multiple_bugs=False)
     @given(world=worlds())

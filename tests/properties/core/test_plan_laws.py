@@ -24,7 +24,7 @@ def links_of(world: World) -> pd.DataFrame:
 
 @given(world=worlds())
 def test_plan_holds_every_decision_once_and_at_most_one_change_per_direction(world: World) -> None:
-    """Nothing is lost or doubled on the way from decisions to the plan, and nothing unknown is planned."""
+    """Nothing is lost or doubled on the way from decisions to the plan, and nothing unknown is planned (S-02)."""
     decided = decide(merge, world)
 
     plan = build_changes(decided, links_of(world), {world.table: world.fields})
@@ -44,6 +44,8 @@ def test_settled_base_makes_a_later_edit_one_sided(world: World, data: st.DataOb
 
     Every write of the lost run was made, nothing of it was committed, then each planned cell may be edited on the side
     that it came from. Whatever the rule about collisions, the edit must not lose to our own write.
+
+    (S-10)
     """
     decided = decide(merge, world)
     written = decided[decided["outcome"].isin(["to_dynamics", "to_marketo", "collision"])]

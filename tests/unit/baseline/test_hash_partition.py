@@ -47,7 +47,9 @@ def test_numbers_are_the_same_in_every_process() -> None:
 def test_everybody_is_in_one_partition_and_the_buffer_is_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Parts are written whenever the buffer is full, so that it never holds more than a frame beyond its size."""
+    """
+    Parts are written whenever the buffer is full, so that it never holds more than a frame beyond its size (S-42).
+    """
     monkeypatch.setattr(module, "BUFFERED_ROWS", 25)
     folder = RunFolder(tmp_path, "baseline")
     partitioner = Partitioner(folder, "people", 4)

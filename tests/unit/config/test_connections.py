@@ -101,7 +101,7 @@ def test_load_tells_the_reason_and_never_the_secret(text: str, reason: str) -> N
 
 
 def test_spec_hides_its_secrets_when_printed() -> None:
-    """A connection in a log line or a traceback shows neither password nor extra."""
+    """A connection in a log line or a traceback shows neither password nor extra (S-43)."""
     assert "s3cr" not in repr(parse_connection("x", json.dumps({**JSON, "extra": {"token": SECRET}})))
 
 

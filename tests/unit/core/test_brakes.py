@@ -38,7 +38,7 @@ TRIPPING = {
 
 @pytest.mark.parametrize("name", [one for one in BRAKES if one != API_BUDGET])
 def test_brake_trips_and_can_be_overridden_by_its_name(name: str) -> None:
-    """Every brake there is stops a run, says what to do, and lets it pass when named."""
+    """Every brake there is stops a run, says what to do, and lets it pass when named (S-30, S-31)."""
     counts = TRIPPING[name]
     stopping = {verdict.name: verdict for verdict in evaluate(counts, SETTINGS)}
 
@@ -78,7 +78,7 @@ def test_growing_side_and_unchanged_map_let_the_run_pass() -> None:
 
 
 def test_override_of_an_unknown_brake_names_the_valid_ones() -> None:
-    """A mistyped override is an error, not a silent no."""
+    """A mistyped override is an error, not a silent no (S-31)."""
     with pytest.raises(ConfigError, match="changed_to_dynamics, changed_to_marketo"):
         evaluate(PlanCounts(10), SETTINGS, ["chnaged"])
 
@@ -90,7 +90,7 @@ def test_limit_refuses_nonsense() -> None:
 
 
 def test_message_says_what_was_seen_and_what_is_usual() -> None:
-    """A person can judge from the message alone."""
+    """A person can judge from the message alone (S-30)."""
     verdict = evaluate(PlanCounts(1_000, DirectionCounts(changed=400)), SETTINGS)[0]
 
     assert "change 400 people in Dynamics, with 1000 linked" in verdict.message

@@ -102,12 +102,12 @@ def test_dynamics_value_is_read(kind: FieldType, raw: object, form: str) -> None
     ],
 )
 def test_unusable_value_is_unreadable_with_a_problem(side: Side, kind: FieldType, raw: object, code: str) -> None:
-    """What can't be understood is neither empty nor an edit."""
+    """What can't be understood is neither empty nor an edit (S-06)."""
     assert read(side, effective(kind=kind), raw) == (UNREADABLE, code)
 
 
 def test_column_that_was_not_delivered_is_unreadable() -> None:
-    """An absent column is not a column of empty values."""
+    """An absent column is not a column of empty values (S-06)."""
     result = canonical_dynamics(pd.DataFrame(index=[5, 6]), [effective()])
 
     assert result.values["job_title"].tolist() == [UNREADABLE, UNREADABLE]
@@ -242,7 +242,7 @@ def test_wire_refuses_to_write_the_name_of_a_referenced_row() -> None:
 def test_check_says_why_a_value_would_be_refused(
     field: EffectiveField, side: Side, form: str | None, verdict: str | None
 ) -> None:
-    """The reason names what was seen and what is allowed, without the value."""
+    """The reason names what was seen and what is allowed, without the value (S-08)."""
     seen = check_values(text_series([form]), field, side).iloc[0]
 
     if verdict is None:

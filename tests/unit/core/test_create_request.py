@@ -12,7 +12,7 @@ from include.person_sync.core.values import UNREADABLE
 
 
 def test_row_id_is_the_same_for_the_same_person_and_differs_otherwise() -> None:
-    """A repeated create finds its own row; a person created anew gets another one."""
+    """A repeated create finds its own row; a person created anew gets another one (S-03)."""
     known = dynamics_row_id("517-QXZ-204", 7, "lead", 0)
 
     assert known == dynamics_row_id("517-qxz-204", 7, "lead", 0)
@@ -22,7 +22,7 @@ def test_row_id_is_the_same_for_the_same_person_and_differs_otherwise() -> None:
 
 
 def test_row_id_never_changes_between_releases() -> None:
-    """Rows made by an older release must be found again."""
+    """Rows made by an older release must be found again (S-03)."""
     assert dynamics_row_id("517-QXZ-204", 7, "lead", 0) == "c0326961-a003-5812-9da8-1f85487b1e22"
 
 

@@ -31,7 +31,7 @@ def documented_rows() -> list[list[str]]:
 
 @pytest.mark.parametrize("row", documented_rows(), ids=" ".join)
 def test_merge_decides_as_its_docstring_says(row: list[str]) -> None:
-    """Each documented case gives the documented outcome, winner and planned value."""
+    """Each documented case gives the documented outcome, winner and planned value (P-022, P-024, S-09)."""
     rule, blank, table, base, marketo, dynamics, outcome, *rest = row
     field = effective(rule=Rule(rule), blank=Blank(blank), table=Table(table))
     sides = [frame({7: {field.name: CELLS.get(cell, cell)}}) for cell in (base, marketo, dynamics)]

@@ -37,7 +37,7 @@ def test_choose_resume_starts_when_there_is_no_position():
 
 
 def test_choose_resume_reads_the_overlap_while_it_is_small():
-    """Late rows are caught in the very next cycle as long as that costs no more than a page."""
+    """Late rows are caught in the very next cycle as long as that costs no more than a page (R-003)."""
     assert choose(dense(DENSE_WINDOW)) is Resume.OVERLAP
 
 
@@ -69,7 +69,7 @@ def test_is_beyond_counts_from_the_last_reading_not_from_the_newest_row():
 
 
 def test_advance_moves_to_the_newest_row_and_forgets_what_left_the_overlap():
-    """The watermark is the newest date seen; only GUIDs inside the overlap are remembered."""
+    """The watermark is the newest date seen; only GUIDs inside the overlap are remembered (R-003)."""
     position = dense(2, at=NOW - timedelta(minutes=30))
     after = advance(position, rows={"new": NOW}, tokens={"changes": "next"}, overlap=OVERLAP, overlapped_at=NOW)
 

@@ -26,14 +26,14 @@ def verdicts(matches: pd.DataFrame) -> set[tuple[object, ...]]:
 
 
 def test_match_links_exactly_one_on_each_side_whatever_the_case() -> None:
-    """Addresses are compared trimmed and case-folded, Unicode included."""
+    """Addresses are compared trimmed and case-folded, Unicode included (T-11)."""
     found = match_by_email(rows(("contact", "a", "Ünal@Straße.example")), people((1, " ÜNAL@STRASSE.EXAMPLE ")))
 
     assert verdicts(found) == {("link", 1, "contact", "a", "same_email")}
 
 
 def test_match_holds_everyone_who_shares_an_address_with_several() -> None:
-    """A contact and a lead with the address of one person: somebody has to choose."""
+    """A contact and a lead with the address of one person: somebody has to choose (T-26)."""
     found = match_by_email(rows(("contact", "a", "x@y"), ("lead", "b", "x@y")), people((1, "x@y")))
 
     assert verdicts(found) == {
@@ -44,7 +44,7 @@ def test_match_holds_everyone_who_shares_an_address_with_several() -> None:
 
 
 def test_match_holds_a_row_that_two_people_fit() -> None:
-    """Duplicates in Marketo are no smaller a doubt than duplicates in Dynamics."""
+    """Duplicates in Marketo are no smaller a doubt than duplicates in Dynamics (T-26)."""
     found = match_by_email(rows(("lead", "a", "x@y")), people((1, "x@y"), (2, "X@y")))
 
     assert {verdict[0] for verdict in verdicts(found)} == {"ambiguous"}
@@ -69,7 +69,7 @@ def test_match_never_pairs_blank_addresses() -> None:
 
 
 def test_match_holds_a_person_whose_address_is_unreadable() -> None:
-    """What can't be read allows no conclusion, least of all that nobody is there."""
+    """What can't be read allows no conclusion, least of all that nobody is there (S-06)."""
     found = match_by_email(rows(("lead", "a", UNREADABLE)), people((1, "x@y")))
 
     assert ("ambiguous", "-", "lead", "a", "unreadable_email") in verdicts(found)

@@ -64,7 +64,7 @@ def test_plan_has_one_update_per_direction_when_each_side_edited_a_field() -> No
 
 
 def test_plan_notes_an_agreement_without_a_write() -> None:
-    """Where both sides came to the same value only the base moves."""
+    """Where both sides came to the same value only the base moves (T-04)."""
     plan = planned({"last_name": "a"}, {"last_name": "x"}, {"last_name": "x"})
 
     assert kinds(plan) == [("none", "adopt")]
@@ -73,7 +73,7 @@ def test_plan_notes_an_agreement_without_a_write() -> None:
 
 
 def test_plan_sends_the_winner_of_a_collision_to_the_loser() -> None:
-    """A contact's collision is written to Marketo alone."""
+    """A contact's collision is written to Marketo alone (T-03)."""
     plan = planned({"last_name": "a"}, {"last_name": "x"}, {"last_name": "y"})
 
     assert kinds(plan) == [("to_marketo", "update")]
@@ -118,7 +118,7 @@ def test_plan_links_a_matched_pair_with_first_contact_rules() -> None:
 
 
 def test_payloads_leave_out_a_refused_field_of_an_update() -> None:
-    """One value too long keeps back that field, not the person."""
+    """One value too long keeps back that field, not the person (P-021, T-24)."""
     plan = planned({}, {"last_name": "too long", "email": "y"}, {})
 
     sent = payloads(plan.changes, plan.values, FIELDS, Side.DYNAMICS)
@@ -151,7 +151,7 @@ def test_payloads_refuse_a_create_with_one_bad_value() -> None:
 
 
 def test_payloads_send_null_when_a_value_is_emptied() -> None:
-    """Emptying reaches the other side as null, not as a missing key."""
+    """Emptying reaches the other side as null, not as a missing key (S-09)."""
     sent = sent_of(planned({"email": "y"}, {}, {"email": "y"}), FIELDS, Side.DYNAMICS)
 
     assert sent.bodies.to_dict() == {0: {"email": None}}
@@ -219,7 +219,7 @@ def test_plan_of_no_decisions_is_empty_with_all_columns() -> None:
 
 
 def test_withheld_edit_is_noted_with_the_person_and_never_sent() -> None:
-    """What a one-way rule holds back stays in the history of the run."""
+    """What a one-way rule holds back stays in the history of the run (S-01)."""
     one_way = effective("last_name", rule=Rule.MARKETO_TO_DYNAMICS)
     sides = [frame({1: {"last_name": text}}) for text in ("a", "a", "y")]
     fields = {Table.CONTACT: (one_way,)}

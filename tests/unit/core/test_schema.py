@@ -72,7 +72,7 @@ def resolve_owner(lookups: dict[str, dict[str, DynamicsColumn]]) -> Resolution:
 def test_lookup_whose_referenced_column_cannot_be_read_is_dropped(
     lookups: dict[str, dict[str, DynamicsColumn]], words: str
 ) -> None:
-    """A secured column of the account reads as null; taken for empty it would clear Marketo."""
+    """A secured column of the account reads as null; taken for empty it would clear Marketo (T-21)."""
     resolution = resolve_owner(lookups)
 
     assert resolution.effective == ()

@@ -43,7 +43,7 @@ def settled(base: str | None, plan: pd.DataFrame, marketo: str | None, dynamics:
 def test_base_moves_to_what_the_target_side_holds(
     direction: str, status: str, marketo: str, dynamics: str, base: str
 ) -> None:
-    """A planned value found where it was sent, or known to be applied, is what both sides last agreed on."""
+    """A planned value found where it was sent, or known to be applied, is what both sides last agreed on (S-10)."""
     assert settled("old", planned((1, "a", direction, "new", status)), marketo, dynamics) == base
 
 

@@ -78,7 +78,7 @@ def test_authority_without_a_usable_tenant_names_the_field(authority: str, tenan
 
 
 def test_authority_in_clear_is_refused() -> None:
-    """Secrets never travel over plain HTTP."""
+    """Secrets never travel over plain HTTP (S-44)."""
     with pytest.raises(ConfigError, match=r"extra\.authority"):
         parse_authority("http://login.example", "t1")
 

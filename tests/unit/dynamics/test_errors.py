@@ -119,7 +119,7 @@ def test_read_error_keeps_the_request_id_from_whichever_header(name: str) -> Non
     ],
 )
 def test_read_error_masks_the_values_that_texts_quote(message: str, secret: str) -> None:
-    """No field value of a person gets into an exception, a log or a dead letter's message."""
+    """No field value of a person gets into an exception, a log or a dead letter's message (S-43)."""
     told = read_error(_error_answer(400, "0x80048d19", message)).message
 
     assert secret not in told

@@ -53,7 +53,7 @@ def test_build_part_sends_exactly_one_condition(written: Operation, method: str,
 
 
 def test_build_part_turns_duplicate_detection_on_only_when_asked() -> None:
-    """The header that says "do not suppress" is absent by default."""
+    """The header that says "do not suppress" is absent by default (T-34)."""
     assert "MSCRM.SuppressDuplicateDetection" not in _part_of(_operation()).headers
     assert _part_of(_operation(), duplicate_detection=True).headers["MSCRM.SuppressDuplicateDetection"] == "false"
 

@@ -120,7 +120,9 @@ def test_text_is_sent_when_it_merely_looks_like_nothing():
 @pytest.mark.parametrize("bad", [{0}, {299}, {137}, {3, 4, 250}])
 @pytest.mark.parametrize("code", ["609", "611", "1001", "1003", "413", "4242"])
 def test_offender_is_found_and_others_go_on_when_a_batch_is_refused(bad, code):
-    """A refusal of a batch is narrowed down to the records that cause it; each record is written at most once."""
+    """
+    A refusal of a batch is narrowed down to the records that cause it; each record is written at most once (S-19).
+    """
     recorder = Recorder(bad=bad, code=code)
 
     results = recorder.write(people(300))

@@ -36,7 +36,7 @@ def test_columns_are_found_by_name() -> None:
 
 
 def test_pages_are_bounded() -> None:
-    """No page holds more people than asked for."""
+    """No page holds more people than asked for (S-42)."""
     content = b"id,lastName\n" + b"".join(b"%d,x\n" % number for number in range(10))
 
     assert [len(page) for page in read_people([content], FIELDS, page=4)] == [4, 4, 2]

@@ -37,7 +37,7 @@ def test_port_is_kept_when_the_host_has_one():
     ["", "  ", "http://x.mktorest.com", "ftp://x", "https://", "https://x/wrong", "https://u:p@x", "https://x:port"],
 )
 def test_host_is_refused_when_it_cannot_be_one(host):
-    """Plain HTTP, other schemes, logins in the address and foreign paths are refused, naming the setting."""
+    """Plain HTTP, other schemes, logins in the address and foreign paths are refused, naming the setting (S-44)."""
     with pytest.raises(ConfigError, match="'host'"):
         MarketoConnection(host, "a", "b")
 

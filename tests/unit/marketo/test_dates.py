@@ -57,5 +57,5 @@ def test_date_is_not_sent_when_it_has_no_zone():
     ],
 )
 def test_quota_resets_at_midnight_in_chicago_when_it_is_used_up(now, reset):
-    """The day of the quota is Central Time, summer and winter."""
+    """The day of the quota is Central Time, summer and winter (S-20)."""
     assert next_quota_reset(now) == reset

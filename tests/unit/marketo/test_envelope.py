@@ -170,7 +170,7 @@ def test_row_status_is_never_guessed_when_it_is_not_documented(item, status, lea
 
 
 def test_message_hides_the_value_when_marketo_quotes_it():
-    """A person's value never reaches a dead letter's message."""
+    """A person's value never reaches a dead letter's message (S-43)."""
     row = parse_row({"status": "skipped", "reasons": [{"code": "1001", "message": "Invalid value 'Ada'"}]}, "")
 
     assert "Ada" not in row.errors[0].message

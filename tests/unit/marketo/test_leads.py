@@ -161,7 +161,7 @@ def test_update_is_repeated_when_its_answer_is_lost(tmp_path, wire):
 @pytest.mark.parametrize("action", ["createOrUpdate", "createOnly", "createDuplicate"])
 @pytest.mark.parametrize("answer", [Answer(wire=Wire.DROPPED), Answer(502), Answer(200, b'{"succ')])
 def test_create_is_in_doubt_when_its_answer_is_lost(tmp_path, action, answer):
-    """What might make a second person is never sent again before somebody has looked."""
+    """What might make a second person is never sent again before somebody has looked (S-03)."""
     with marketo(tmp_path, [answer]) as scene:
         with pytest.raises(LostBatch):
             scene.client.sync_leads([{"email": "a"}], action=action, lookup_field="email")

@@ -143,7 +143,9 @@ def _body(message: EmailMessage) -> str:
 
 
 def test_mail_arrives_when_tasks_of_a_real_run_fail(failed_run: Any, inbox: Inbox):
-    """Each task that fails for good sends one mail that names run, task, cause, next step and the log's address."""
+    """
+    Each task that fails for good sends one mail that names run, task, cause, next step and the log's address (O-020).
+    """
     assert failed_run.state == "failed"
     by_subject = {str(message["Subject"]): message for message in inbox.messages}
     assert sorted(by_subject) == ["[Airflow] failing.leaking failed", "[Airflow] failing.wrong_setting failed"]
@@ -157,14 +159,14 @@ def test_mail_arrives_when_tasks_of_a_real_run_fail(failed_run: Any, inbox: Inbo
 
 
 def test_mail_keeps_the_text_of_a_foreign_exception_to_itself(failed_run: Any, inbox: Inbox):
-    """An exception that is not ours may carry values of people, so the mail names its type only."""
+    """An exception that is not ours may carry values of people, so the mail names its type only (S-43)."""
     (message,) = (each for each in inbox.messages if "leaking" in str(each["Subject"]))
     assert "ValueError; its text is in the log" in _body(message)
     assert "jane" not in message.as_string()
 
 
 def test_chat_message_arrives_through_apprise(webhook: list[dict[str, Any]]):
-    """With an Apprise connection the same alert goes to the chat services it lists."""
+    """With an Apprise connection the same alert goes to the chat services it lists (O-020)."""
     context = {"ti": Instance(map_index=3), "run_id": "manual__1", "exception": RetryableError("busy", remedy="Wait.")}
 
     FailureAlert(Settings(apprise_conn_id="apprise_default"))(context)  # type: ignore[arg-type]

@@ -34,7 +34,7 @@ TOMORROW = datetime(2026, 5, 2, tzinfo=UTC)
     ],
 )
 def test_policy_retries_after_the_delay_the_error_carries(error: BaseException, delay: timedelta | None):
-    """A retryable error is tried again after its own delay, or after the task's when it names none."""
+    """A retryable error is tried again after its own delay, or after the task's when it names none (S-21)."""
     decision = HonourRetryAfter().evaluate(error, 1, 3)
 
     assert (decision.action, decision.retry_delay) == (RetryAction.RETRY, delay)
@@ -50,7 +50,7 @@ def test_policy_retries_after_the_delay_the_error_carries(error: BaseException, 
     ],
 )
 def test_policy_fails_at_once_when_a_person_is_needed(error: BaseException):
-    """What does not pass by itself is not tried again."""
+    """What does not pass by itself is not tried again (S-21)."""
     assert HonourRetryAfter().evaluate(error, 1, 3).action is RetryAction.FAIL
 
 
