@@ -109,7 +109,7 @@ def completed_by(option: argparse.Action, choices: Callable[[], Iterable[str]]) 
 
 def brakes() -> Iterable[str]:
     """Return the names of the brakes."""
-    from include.person_sync.core.brakes import BRAKES
+    from include.person_sync.core.brake_names import BRAKES
 
     return BRAKES
 

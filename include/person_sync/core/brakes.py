@@ -26,6 +26,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from include.errors import ConfigError
+from include.person_sync.core.brake_names import API_BUDGET, PEOPLE_BRAKES, WAYS, check_overrides
 from include.person_sync.core.changes import writes_to
 from include.person_sync.core.vocabulary import Action, Direction
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from include.person_sync.core.plan import Plan
 
 __all__ = [
-    "API_BUDGET",
-    "BRAKES",
     "BrakeSettings",
     "BrakeVerdict",
     "DirectionCounts",
@@ -45,7 +44,6 @@ __all__ = [
     "SideSizes",
     "budget_verdicts",
     "changes_of_map",
-    "check_overrides",
     "count_plan",
     "evaluate",
     "is_shrunk",
@@ -55,20 +53,6 @@ __all__ = [
 ]
 
 _SHOWN = 10
-_WAYS = (Direction.TO_DYNAMICS, Direction.TO_MARKETO)
-_KINDS = ("changed", "created", "emptied")
-_PEOPLE_BRAKES = (*((kind, way) for kind in _KINDS for way in _WAYS), ("deleted", Direction.TO_DYNAMICS))
-API_BUDGET = "api_budget"
-"""The brake of a plan that needs more calls than are left today."""
-
-BRAKES = (
-    *(f"{kind}_{way}" for kind, way in _PEOPLE_BRAKES),
-    "dynamics_shrank",
-    "marketo_shrank",
-    "map_changed",
-    API_BUDGET,
-)
-"""The names of all brakes; also what an override may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +213,7 @@ def budget_verdicts(plan: Plan, calls_left: int, records_per_call: int) -> list[
 
 def count_plan(plan: Plan) -> Mapping[Direction, DirectionCounts]:
     """Return, per direction that writes, how many people `plan` changes, creates and empties."""
-    return {way: _count_direction(plan, way) for way in _WAYS}
+    return {way: _count_direction(plan, way) for way in WAYS}
 
 
 def _count_direction(plan: Plan, way: Direction) -> DirectionCounts:
@@ -246,17 +230,6 @@ def _count_direction(plan: Plan, way: Direction) -> DirectionCounts:
         emptied=int(values.loc[empties, "change_no"].nunique()),
         deleted=int(deleted.sum()),
     )
-
-
-def check_overrides(overrides: Iterable[str]) -> frozenset[str]:
-    """Return the names given as overrides. Raises ConfigError for a name that no brake has, with the valid ones."""
-    given = frozenset(overrides)
-    unknown = sorted(given - set(BRAKES))
-    if unknown:
-        raise ConfigError(
-            f"There is no brake called {', '.join(map(repr, unknown))}.", remedy=f"Valid names: {', '.join(BRAKES)}."
-        )
-    return given
 
 
 def evaluate(counts: PlanCounts, settings: BrakeSettings, overrides: Iterable[str] = ()) -> list[BrakeVerdict]:
@@ -284,7 +257,7 @@ def _override(name: str) -> str:
 
 def _people_verdicts(counts: PlanCounts, settings: BrakeSettings) -> Iterator[BrakeVerdict]:
     everyone = counts.linked_people
-    for kind, way in _PEOPLE_BRAKES:
+    for kind, way in PEOPLE_BRAKES:
         limit: Limit = getattr(settings, kind)
         per_kind: DirectionCounts = getattr(counts, way)
         people = getattr(per_kind, kind)

@@ -153,7 +153,10 @@ def out_of_range(rows: pd.DataFrame, fields: Sequence[EffectiveField], names: Co
 
     A row that does not tell is not out of range.
     """
-    limited = {one.name: one.field.backfill_since for one in fields if one.name in names and one.field.backfill_since}
+    days = {field.name: field.field.backfill_since for field in fields if field.name in names}
+    limited = {name: since for name, since in days.items() if since}
+    if not limited:
+        return pd.DataFrame(index=rows.index, dtype=bool)
     told = rows[MODIFIED] if MODIFIED in rows else pd.Series(None, index=rows.index, dtype="str")
     moments = pd.to_datetime(told, format="ISO8601", utc=True, errors="coerce")
     return pd.DataFrame(

@@ -113,6 +113,8 @@ def needs(snapshot: Snapshot, identities: Identities, policy: Policy) -> Needs:
 def _recover_creates(pairing: Pairing, snapshot: Snapshot, identities: Identities) -> Pairing:
     """Pair rows that a dead run created for a known person: the row is there, only the record of it was lost."""
     plans, links = snapshot.unsettled, identities.links
+    if plans.empty:
+        return pairing
     lost = plans[(plans["action"] == "create") & (plans["direction"] == "to_dynamics")]
     lost = lost.drop_duplicates(["dynamics_table", "dynamics_id"], keep="last")
     lost = lost[~lost["marketo_id"].isin(links["marketo_id"]) & lost["marketo_id"].isin(snapshot.people.index)]
@@ -154,6 +156,8 @@ def barred_rows(snapshot: Snapshot, identities: Identities, policy: Policy) -> f
 
     An edit beats a deletion: a row that was edited since the two sides last agreed is not among them.
     """
+    if identities.ended.empty:
+        return frozenset()
     lost = identities.lost(DELETED_IN_MARKETO)
     edited = lost.loc[lost["link_id"].isin(edited_links(snapshot, lost, policy)), "dynamics_id"]
     return frozenset(identities.ended["dynamics_id"]) - frozenset(edited)
@@ -167,6 +171,8 @@ def _pair_by_claim(
 
     A row that only somebody else's person names is held: creating a person under its id would overwrite that one.
     """
+    if rows.empty:
+        return pairing
     if not snapshot.complete:
         needed = Needs(people_by_row=frozenset(rows["dynamics_id"])).beyond(snapshot.asked)
         if needed:
@@ -191,6 +197,8 @@ def _pair_rows_by_email(
     says.
     """
     rows = rows[~rows["dynamics_id"].isin(pairing.taken("dynamics_id", identities.links))]
+    if rows.empty:
+        return pairing
     if policy.to_marketo == MatchingPolicy.HOLD:
         message = "new in Dynamics; the policy matching.to_marketo is hold"
         return pairing.holding(
@@ -285,6 +293,8 @@ def _requesters(
     text = given.fillna(people[policy.control.sync_to_dynamics])
     people = people[["marketo_id", "email"]].assign(text=text).dropna(subset=["text"])
     people = people[~people["marketo_id"].isin(pairing.taken("marketo_id", identities.links))]
+    if people.empty:
+        return pairing, people
     read = {text: _read_request(text) for text in people["text"].unique()}
     parts = ("table", "owner_email", "message")
     people = people.assign(

@@ -9,7 +9,8 @@ change hands (`check`): a column that is absent, or of another dtype, is noticed
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -49,16 +50,36 @@ class Relation:
 
     def empty(self) -> pd.DataFrame:
         """Return the relation without rows."""
-        return self.of(pd.DataFrame())
+        return self._nothing.copy()
+
+    @cached_property
+    def _nothing(self) -> pd.DataFrame:
+        return pd.DataFrame({name: pd.Series([], dtype=dtype) for name, dtype in self.dtypes.items()})
 
     def of(self, frame: pd.DataFrame, **constants: str | int | bool | None) -> pd.DataFrame:
         """
         Return the frame in the relation's form; `constants` fill whole columns, further absent columns are empty.
 
-        Columns that the relation does not have are left out. The rows keep their index.
+        Columns that the relation does not have are left out. The rows keep their index. A frame that is in form already
+        is returned as it is.
         """
-        whole = frame.assign(**constants).reindex(columns=self.columns)
-        return whole.astype(dict(self.dtypes))
+        if not constants and self._fits(frame):
+            return frame
+        index, columns = frame.index, {}
+        dtype: Any  # the names of dtypes are plain texts here, which the stubs of pandas would have as literals
+        for name, dtype in self.dtypes.items():
+            if name in constants or name not in frame:
+                columns[name] = pd.Series(constants.get(name), index=index, dtype=dtype)
+            else:
+                column = frame[name]
+                columns[name] = column if column.dtype == dtype else column.astype(dtype)
+        return pd.DataFrame(columns, index=index)
+
+    def _fits(self, frame: pd.DataFrame) -> bool:
+        """Return whether a frame has just these columns, with these dtypes."""
+        return list(frame.columns) == self.columns and all(
+            known == wanted for known, wanted in zip(frame.dtypes, self.dtypes.values(), strict=True)
+        )
 
     def joined(self, *frames: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of all frames in the relation's form, with a fresh index."""

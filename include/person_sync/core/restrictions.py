@@ -65,6 +65,8 @@ def blocked_writes(base: pd.DataFrame, sides: Sides, fields: Sequence[EffectiveF
     the first meeting nobody's edit is lost.
     """
     narrowed = {field.name: field for field in fields if field.rule is not field.field.rule_for(table)}
+    if not narrowed or base.empty:
+        return PROBLEMS.empty()
     names = list(narrowed)
     declared = [replace(field, rule=field.field.rule_for(table)) for field in narrowed.values()]
     meant = merge(base[names], sides.marketo[names], sides.dynamics[names], declared, table)

@@ -29,6 +29,8 @@ def settle(base: pd.DataFrame, planned: pd.DataFrame, marketo: pd.DataFrame, dyn
     qualifies counts. Neither input is changed.
     """
     known = planned[planned["link_id"].isin(base.index) & planned["field"].isin(base.columns)]
+    if known.empty:
+        return base
     on_marketo = _holds(marketo, known) & (known["direction"] != "to_dynamics").to_numpy()
     on_dynamics = _holds(dynamics, known) & (known["direction"] != "to_marketo").to_numpy()
     proven = known[(known["status"] == APPLIED).to_numpy(dtype=bool, na_value=False) | on_marketo | on_dynamics]
@@ -68,6 +70,8 @@ def recovered_link_ids(new: pd.DataFrame, unsettled: pd.DataFrame, known: Collec
     not have lived to learn the id Marketo gave; then the row alone tells.
     """
     row = ["dynamics_table", "dynamics_id"]
+    if new.empty or unsettled.empty:
+        return pd.Series(pd.NA, index=new.index, dtype="Int64")
     plans = unsettled.dropna(subset=["dynamics_id"])
     plans = plans[~plans["link_id"].isin(list(known))].drop_duplicates(row, keep="last")
     plans = plans[[*row, "link_id", "marketo_id"]].astype(dict.fromkeys(row, "str"))

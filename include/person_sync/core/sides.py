@@ -142,6 +142,8 @@ def edited_links(snapshot: Snapshot, links: pd.DataFrame, policy: Policy) -> fro
     for table in Table:
         fields = policy.schema.fields(table)
         own = links[links["dynamics_table"] == table.value].set_index("link_id")["dynamics_id"]
+        if own.empty:
+            continue
         values = canonical_dynamics(by_link(snapshot.rows[table], own), fields).values
         base = snapshot.base_of(values.index, list(values.columns))
         told = (base != MISSING) & (values != UNREADABLE)
@@ -182,6 +184,8 @@ def spared_blanks(sides: Sides, relinked: Collection[int], names: Sequence[str])
     on some values only. Without a base the filled side counts. `names`: the fields it concerns.
     """
     here = sides.base.index[sides.base.index.isin(list(relinked))]
+    if here.empty:
+        return sides.base
     base = sides.base.copy()
     for name in names:
         before = base.loc[here, name]
@@ -192,6 +196,8 @@ def spared_blanks(sides: Sides, relinked: Collection[int], names: Sequence[str])
 
 def base_updates(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Return the cells in which two aligned bases differ, as `after` has them (BASE_UPDATES)."""
+    if before is after:
+        return BASE_UPDATES.empty()
     rows, columns = differs(before, after).to_numpy().nonzero()
     values = after.to_numpy(dtype=object)[rows, columns]
     return BASE_UPDATES.of(

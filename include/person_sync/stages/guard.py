@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from include.errors import SafetyStop
 from include.marketo.records import LARGEST_BATCH
+from include.person_sync.core.brake_names import API_BUDGET
 from include.person_sync.core.brakes import (
-    API_BUDGET,
     PlanCounts,
     budget_verdicts,
     changes_of_map,

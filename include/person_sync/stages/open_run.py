@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from include.errors import LeaseHeld, QuotaExhausted
-from include.person_sync.core.brakes import check_overrides
+from include.person_sync.core.brake_names import check_overrides
 from include.person_sync.state import RunStatus
 from include.person_sync.systems.api_budget import marketo_calls_today, next_reset
 from include.person_sync.systems.schema import load_schema

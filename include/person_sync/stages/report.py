@@ -8,7 +8,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from include.errors import SyncError
-from include.person_sync.run.dry_run import finish_dry_run
 from include.person_sync.run.housekeeping import tidy_up
 from include.person_sync.run.staging import RunFolder
 from include.person_sync.state import RunStatus
@@ -46,6 +45,8 @@ def report(ctx: SyncContext, run_id: str, reconciled: str | None = None) -> dict
 
 def report_dry_run(ctx: SyncContext, run_id: str, reconciled: str) -> dict[str, Any]:
     """End a dry run, leave its plan as a JSON file, and return the summary with the file's reference."""
+    from include.person_sync.run.dry_run import finish_dry_run  # data frames: of no use to a real run
+
     whole = finish_dry_run(ctx, run_id, reconciled)
     note_calls(ctx, ctx.api_calls()["marketo"])
     people = {name: whole.pop(name) for name in ("plan", "problems", "held")}

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 __all__ = [
     "add_values",
     "amend_values",
-    "count_changes",
     "load_plan",
     "newest_plan",
     "record_outcomes",
@@ -142,24 +141,6 @@ def _values_of_changes(connection: Connection, chosen: Sequence[Any]) -> pd.Data
     same = and_(plan_value.c.plan_id == plan_change.c.plan_id, plan_value.c.change_no == plan_change.c.change_no)
     statement = select(*(plan_value.c[name] for name in _VALUE_DTYPES)).join_from(plan_change, plan_value, same)
     return read_frame(connection, statement.where(*chosen).order_by(*_VALUE_ORDER), _VALUE_DTYPES)
-
-
-def count_changes(connection: Connection, run_id: str, direction: str) -> dict[str, dict[str, int]]:
-    """Return how many changes of the run's newest attempt are in each status, per action; empty without a plan."""
-    newest = newest_plan(connection, run_id)
-    if newest is None:
-        return {}
-    told = (plan_change.c.action, plan_change.c.status)
-    statement = (
-        select(*told, func.count())
-        .where(plan_change.c.plan_id == newest["plan_id"], plan_change.c.direction == str(direction))
-        .group_by(*told)
-        .order_by(*told)
-    )
-    counted: dict[str, dict[str, int]] = {}
-    for action, status, number in connection.execute(statement):
-        counted.setdefault(action, {})[status] = number
-    return counted
 
 
 def record_outcomes(

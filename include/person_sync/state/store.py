@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from include.errors import SyncError
 from include.late import late_module
-from include.person_sync.state import engine, lease, runs
+from include.person_sync.state import counting, engine, lease, runs
 from include.person_sync.state.dialects import upsert
 from include.person_sync.state.migrate import migrate_to_head
 from include.person_sync.state.records import OPEN, ActivityState, LinkState
@@ -257,7 +257,12 @@ class Store:
     def count_changes(self, run_id: str, direction: str) -> dict[str, dict[str, int]]:
         """Return the changes of the run's newest plan in one direction: action → status → number; {} without a plan."""
         with self._reading() as connection:
-            return plans.count_changes(connection, run_id, direction)
+            return counting.count_changes(connection, run_id, direction)
+
+    def has_changes(self, run_id: str, direction: str) -> bool:
+        """Return whether the run's newest plan changes anything in a direction. Raises SyncError without a plan."""
+        with self._reading() as connection:
+            return counting.has_changes(connection, run_id, direction)
 
     def record_outcomes(self, run_id: str, outcomes: pd.DataFrame, fields: pd.DataFrame | None = None) -> None:
         """
@@ -396,6 +401,11 @@ class Store:
         """
         with self._reading() as connection:
             return dead_letters.load_pending(connection, limit)
+
+    def has_pending_activities(self) -> bool:
+        """Return whether `pending_activities` would return any."""
+        with self._reading() as connection:
+            return counting.has_pending_activities(connection)
 
     def set_activity_state(self, dead_letter_ids: Collection[int], state: str) -> list[int]:
         """

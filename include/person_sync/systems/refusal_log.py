@@ -29,9 +29,9 @@ LOOK_BACK = timedelta(days=2)
 
 def tell_refusals(ctx: SyncContext) -> None:
     """Send one custom activity per refusal that has none yet, a call's records at a time."""
-    letters = ctx.store.pending_activities()
-    if letters.empty:
+    if not ctx.store.has_pending_activities():
         return
+    letters = ctx.store.pending_activities()
     type_id = refusal_type(ctx)
     if type_id is None:
         log.warning("the custom activity type %s is not approved in Marketo; run setup", ctx.settings.activity_type)

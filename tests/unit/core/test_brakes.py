@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from include.errors import ConfigError
+from include.person_sync.core.brake_names import API_BUDGET, BRAKES
 from include.person_sync.core.brakes import (
-    API_BUDGET,
-    BRAKES,
     BrakeSettings,
     DirectionCounts,
     Limit,

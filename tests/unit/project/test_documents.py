@@ -17,7 +17,7 @@ from include import errors
 from include.person_sync.cli import build_parser
 from include.person_sync.config.overrides import PREFIX
 from include.person_sync.config.settings import DEFAULT_PATH, Settings, load_settings
-from include.person_sync.core.brakes import API_BUDGET, BRAKES
+from include.person_sync.core.brake_names import API_BUDGET, BRAKES
 from include.person_sync.core.fields import Table
 from include.person_sync.setup import checks_dynamics, checks_fields, checks_local, checks_marketo, run
 from tools.field_table import DOCUMENT, document_with_table
