@@ -19,7 +19,7 @@ import pandas as pd
 from include.person_sync.core.changes import ChangeSet
 from include.person_sync.core.relations import LETTERS
 from include.person_sync.core.values import TEXT_DTYPE
-from include.person_sync.core.vocabulary import Action, Direction
+from include.person_sync.core.vocabulary import Action, ActivityState, DeadLetterKind, Direction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ __all__ = [
     "without_known_refusals",
 ]
 
-RETRYABLE_KINDS = ("rejected", "invalid")
+RETRYABLE_KINDS = (DeadLetterKind.REJECTED.value, DeadLetterKind.INVALID.value)
 """Kinds of letters that may be none any more once the schemas change."""
 
 WHOLE = frozenset({Action.CREATE.value, Action.DELETE.value})
@@ -166,12 +166,12 @@ def problem_letters(problems: pd.DataFrame, digest: str) -> pd.DataFrame:
     """Return problems as dead letters (LETTERS), one per value."""
     bodies = zip(problems["field"], problems["planned"], strict=True)
     letters = problems.assign(
-        kind="invalid",
-        action="update",
+        kind=DeadLetterKind.INVALID.value,
+        action=Action.UPDATE.value,
         fingerprint=_problem_fingerprints(problems, digest),
         payload=_objects({"fields": {name: planned if isinstance(planned, str) else None}} for name, planned in bodies),
         message=problems["field"] + ": " + problems["message"],
-        activity_state="pending",
+        activity_state=ActivityState.PENDING.value,
     )
     return LETTERS.of(letters)
 
@@ -180,7 +180,9 @@ def hold_letters(holds: pd.DataFrame, digest: str) -> pd.DataFrame:
     """Return held entries as dead letters (LETTERS); no activity, since nothing was refused."""
     columns = ["code", "marketo_id", "dynamics_table", "dynamics_id"]
     keys = [fingerprint("hold", digest, *map(str, key)) for key in holds[columns].itertuples(index=False)]
-    letters = holds.assign(fingerprint=keys, payload=_objects({} for _ in keys), activity_state="none")
+    letters = holds.assign(
+        fingerprint=keys, payload=_objects({} for _ in keys), activity_state=ActivityState.NONE.value
+    )
     return LETTERS.of(letters)
 
 
@@ -210,7 +212,11 @@ def refusal_letters(changes: pd.DataFrame, values: pd.DataFrame, digest: str) ->
         payload=_objects({"fields": {name: value if isinstance(value, str) else None}} for name, value in named),
     )
     return LETTERS.joined(
-        *(frame.assign(kind="rejected", activity_state="pending") for frame in (letters, apart) if len(frame))
+        *(
+            frame.assign(kind=DeadLetterKind.REJECTED.value, activity_state=ActivityState.PENDING.value)
+            for frame in (letters, apart)
+            if len(frame)
+        )
     )
 
 

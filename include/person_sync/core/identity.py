@@ -25,6 +25,7 @@ from include.person_sync.core.rows import (
     row_key,
 )
 from include.person_sync.core.snapshot import Needs
+from include.person_sync.core.vocabulary import Action, DeadLetterKind, Direction
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -221,7 +222,12 @@ class _Ledger:
             flagged=LINKS.of(links[links["link_id"].isin(self.flagged)]).reset_index(drop=True),
             relinked=frozenset(self.relinked - set(self.closed)),
             retabled=frozenset(self.retabled - set(self.closed)),
-            holds=HOLDS.of(held, kind="ambiguous", direction="to_marketo", action="create"),
+            holds=HOLDS.of(
+                held,
+                kind=DeadLetterKind.AMBIGUOUS.value,
+                direction=Direction.TO_MARKETO.value,
+                action=Action.CREATE.value,
+            ),
         )
 
 

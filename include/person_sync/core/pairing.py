@@ -16,7 +16,7 @@ import pandas as pd
 from include.person_sync.core.claims import claims
 from include.person_sync.core.create_request import RequestProblem, dynamics_row_id, parse_request
 from include.person_sync.core.identity import DELETED_IN_MARKETO, blocked_rows
-from include.person_sync.core.matching import MatchReason, match_by_email
+from include.person_sync.core.matching import MatchOutcome, MatchReason, match_by_email
 from include.person_sync.core.policy import DeletedPerson, MatchingPolicy
 from include.person_sync.core.relations import CANDIDATES, HOLDS, ROW_REFERENCES
 from include.person_sync.core.rows import (
@@ -30,7 +30,7 @@ from include.person_sync.core.rows import (
 )
 from include.person_sync.core.sides import edited_links
 from include.person_sync.core.snapshot import Needs
-from include.person_sync.core.vocabulary import PairOrigin
+from include.person_sync.core.vocabulary import Action, DeadLetterKind, Direction, PairOrigin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Pairing", "barred_rows", "free_rows", "needs", "pair"]
 
-AMBIGUOUS, INVALID = "ambiguous", "invalid"
 SEVERAL_CLAIMS, CLAIMED_ELSEWHERE = "SEVERAL_CLAIMS", "CLAIMED_ELSEWHERE"
+AMBIGUOUS_EMAIL, HELD_BY_POLICY = "AMBIGUOUS_EMAIL", "HELD_BY_POLICY"
 MATCH_MESSAGES = {
     MatchReason.SEVERAL_SHARE_EMAIL: "several unlinked people share this e-mail address; "
     "link one of them by its id, or give them different addresses",
@@ -73,9 +73,9 @@ class Pairing:
         """Return the pairing with more pairs, all new for one reason."""
         return replace(self, pairs=CANDIDATES.joined(self.pairs, frame.assign(origin=origin.value)))
 
-    def holding(self, frame: pd.DataFrame, *, kind: str, code: str, direction: str) -> Pairing:
+    def holding(self, frame: pd.DataFrame, *, kind: DeadLetterKind, code: str, direction: Direction) -> Pairing:
         """Return the pairing with more entries held back, each with its `message`."""
-        held = frame.assign(kind=kind, code=code, direction=direction, action="create")
+        held = frame.assign(kind=kind.value, code=code, direction=direction.value, action=Action.CREATE.value)
         return replace(self, holds=HOLDS.joined(self.holds, held))
 
     def needing(self, needed: Needs) -> Pairing:
@@ -115,7 +115,7 @@ def _recover_creates(pairing: Pairing, snapshot: Snapshot, identities: Identitie
     plans, links = snapshot.unsettled, identities.links
     if plans.empty:
         return pairing
-    lost = plans[(plans["action"] == "create") & (plans["direction"] == "to_dynamics")]
+    lost = plans[(plans["action"] == Action.CREATE) & (plans["direction"] == Direction.TO_DYNAMICS)]
     lost = lost.drop_duplicates(["dynamics_table", "dynamics_id"], keep="last")
     lost = lost[~lost["marketo_id"].isin(links["marketo_id"]) & lost["marketo_id"].isin(snapshot.people.index)]
     there = pd.MultiIndex.from_frame(all_rows(snapshot.rows, [])[["dynamics_table", "dynamics_id"]])
@@ -182,11 +182,11 @@ def _pair_by_claim(
     pairing = pairing.adding(named[~several].assign(generation=1), PairOrigin.LINK)
     crowd = rows[snapshot.is_crowded(rows["dynamics_id"])]
     held = pd.concat([named[several], crowd]).assign(message=MATCH_MESSAGES[MatchReason.SEVERAL_CLAIM_ROW])
-    pairing = pairing.holding(held, kind=AMBIGUOUS, code=SEVERAL_CLAIMS, direction="to_marketo")
+    pairing = pairing.holding(held, kind=DeadLetterKind.AMBIGUOUS, code=SEVERAL_CLAIMS, direction=Direction.TO_MARKETO)
     left = rows[~rows["dynamics_id"].isin(pairing.taken("dynamics_id", identities.links))]
     elsewhere = claims(snapshot.people.reset_index(names="marketo_id"), left, policy.control)["dynamics_id"]
     held = left[left["dynamics_id"].isin(elsewhere)].assign(message=MATCH_MESSAGES[MatchReason.SAME_ID])
-    return pairing.holding(held, kind=AMBIGUOUS, code=CLAIMED_ELSEWHERE, direction="to_marketo")
+    return pairing.holding(held, kind=DeadLetterKind.AMBIGUOUS, code=CLAIMED_ELSEWHERE, direction=Direction.TO_MARKETO)
 
 
 def _pair_rows_by_email(
@@ -202,7 +202,10 @@ def _pair_rows_by_email(
     if policy.to_marketo == MatchingPolicy.HOLD:
         message = "new in Dynamics; the policy matching.to_marketo is hold"
         return pairing.holding(
-            rows.assign(message=message), kind=AMBIGUOUS, code="HELD_BY_POLICY", direction="to_marketo"
+            rows.assign(message=message),
+            kind=DeadLetterKind.AMBIGUOUS,
+            code=HELD_BY_POLICY,
+            direction=Direction.TO_MARKETO,
         )
     people = _unlinked_people(pairing, snapshot, identities)[["marketo_id", "email"]]
     if policy.to_marketo == MatchingPolicy.LINK:
@@ -214,18 +217,18 @@ def _pair_rows_by_email(
         people = people.iloc[:0]
     crowded = snapshot.is_crowded(email_key(rows["email"]))
     held = rows[crowded].assign(message=MATCH_MESSAGES[MatchReason.SEVERAL_SHARE_EMAIL])
-    pairing = pairing.holding(held, kind=AMBIGUOUS, code="AMBIGUOUS_EMAIL", direction="to_marketo")
+    pairing = pairing.holding(held, kind=DeadLetterKind.AMBIGUOUS, code=AMBIGUOUS_EMAIL, direction=Direction.TO_MARKETO)
     matched = match_by_email(rows[~crowded], people.assign(asked=False)).assign(generation=1)
-    pairing = pairing.adding(matched[matched["outcome"] == "none"], PairOrigin.CREATE_IN_MARKETO)
-    return _take_matches(pairing, matched, "to_marketo")
+    pairing = pairing.adding(matched[matched["outcome"] == MatchOutcome.NONE], PairOrigin.CREATE_IN_MARKETO)
+    return _take_matches(pairing, matched, Direction.TO_MARKETO)
 
 
-def _take_matches(pairing: Pairing, matched: pd.DataFrame, direction: str) -> Pairing:
+def _take_matches(pairing: Pairing, matched: pd.DataFrame, direction: Direction) -> Pairing:
     """Turn match outcomes into links and holds."""
-    pairing = pairing.adding(matched[matched["outcome"] == "link"].assign(generation=1), PairOrigin.LINK)
-    ambiguous = matched[matched["outcome"] == "ambiguous"]
+    pairing = pairing.adding(matched[matched["outcome"] == MatchOutcome.LINK].assign(generation=1), PairOrigin.LINK)
+    ambiguous = matched[matched["outcome"] == MatchOutcome.AMBIGUOUS]
     ambiguous = ambiguous.assign(message=ambiguous["reason"].map(MATCH_MESSAGES))
-    return pairing.holding(ambiguous, kind=AMBIGUOUS, code="AMBIGUOUS_EMAIL", direction=direction)
+    return pairing.holding(ambiguous, kind=DeadLetterKind.AMBIGUOUS, code=AMBIGUOUS_EMAIL, direction=direction)
 
 
 def _unanswered(emails: pd.Series, candidates: pd.Series, snapshot: Snapshot) -> frozenset[str]:
@@ -254,7 +257,10 @@ def _pair_requests(pairing: Pairing, snapshot: Snapshot, identities: Identities,
     if policy.to_dynamics == MatchingPolicy.HOLD:
         message = "asked for in Marketo; the policy matching.to_dynamics is hold"
         return pairing.holding(
-            people.assign(message=message), kind=AMBIGUOUS, code="HELD_BY_POLICY", direction="to_dynamics"
+            people.assign(message=message),
+            kind=DeadLetterKind.AMBIGUOUS,
+            code=HELD_BY_POLICY,
+            direction=Direction.TO_DYNAMICS,
         )
     rows = ROW_REFERENCES.empty()
     if policy.to_dynamics == MatchingPolicy.LINK:
@@ -266,17 +272,19 @@ def _pair_requests(pairing: Pairing, snapshot: Snapshot, identities: Identities,
     matched = match_by_email(rows.assign(asked=False), people[["marketo_id", "email"]])
     asked = people[["marketo_id", "table", "owner_email"]].astype({"marketo_id": "Int64"})
     matched = matched.merge(asked, on="marketo_id")
-    is_disputed = (matched["outcome"] == "link") & matched["dynamics_id"].isin(_disputed_rows(pairing))
+    is_disputed = (matched["outcome"] == MatchOutcome.LINK) & matched["dynamics_id"].isin(_disputed_rows(pairing))
     held = matched[is_disputed].assign(dynamics_table=None, dynamics_id=None, message=DISPUTED_MESSAGE)
-    pairing = pairing.holding(held, kind=AMBIGUOUS, code="AMBIGUOUS_EMAIL", direction="to_dynamics")
-    pairing = _take_matches(pairing, matched[~is_disputed], "to_dynamics")
-    to_make = _with_new_rows(matched[matched["outcome"] == "none"], snapshot, policy)
+    pairing = pairing.holding(
+        held, kind=DeadLetterKind.AMBIGUOUS, code=AMBIGUOUS_EMAIL, direction=Direction.TO_DYNAMICS
+    )
+    pairing = _take_matches(pairing, matched[~is_disputed], Direction.TO_DYNAMICS)
+    to_make = _with_new_rows(matched[matched["outcome"] == MatchOutcome.NONE], snapshot, policy)
     return pairing.adding(to_make, PairOrigin.CREATE_IN_DYNAMICS)
 
 
 def _disputed_rows(pairing: Pairing) -> set[object]:
     """Return the rows that are held because it is unclear whose they are, not merely how to match them."""
-    codes = {"AMBIGUOUS_EMAIL", "HELD_BY_POLICY"}
+    codes = {AMBIGUOUS_EMAIL, HELD_BY_POLICY}
     return set(pairing.holds.loc[~pairing.holds["code"].isin(codes), "dynamics_id"].dropna())
 
 
@@ -301,7 +309,7 @@ def _requesters(
         **{part: people["text"].map({text: found[part] for text, found in read.items()}) for part in parts}
     )
     unclear = people[people["message"].notna()]
-    pairing = pairing.holding(unclear, kind=INVALID, code="BAD_REQUEST", direction="to_dynamics")
+    pairing = pairing.holding(unclear, kind=DeadLetterKind.INVALID, code="BAD_REQUEST", direction=Direction.TO_DYNAMICS)
     return pairing, people[people["table"].notna()]
 
 

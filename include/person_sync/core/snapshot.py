@@ -17,6 +17,7 @@ from include.person_sync.core.field_lifecycle import FieldStates
 from include.person_sync.core.fields import Table
 from include.person_sync.core.relations import LINKS, UNSETTLED
 from include.person_sync.core.values import MISSING, uniform_frame
+from include.person_sync.core.vocabulary import LinkState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -154,7 +155,7 @@ class Snapshot:
         """Return the snapshot with links, open or closed, of people and rows that were only looked at."""
         known = {*self.links["link_id"], *self.elsewhere["link_id"], *self.closed["link_id"]}
         fresh = links[~links["link_id"].isin(known)]
-        is_open = fresh["state"] == "open"
+        is_open = fresh["state"] == LinkState.OPEN
         return replace(
             self,
             elsewhere=LINKS.joined(self.elsewhere, fresh[is_open]),

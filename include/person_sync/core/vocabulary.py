@@ -10,6 +10,7 @@ __all__ = [
     "ChangeStatus",
     "DeadLetterKind",
     "Direction",
+    "LinkState",
     "Outcome",
     "PairOrigin",
 ]
@@ -68,6 +69,13 @@ class ChangeStatus(StrEnum):
     STALE = "stale"
     UNKNOWN = "unknown"
     SKIPPED = "skipped"
+
+
+class LinkState(StrEnum):
+    """Whether a pair of ids still belongs together."""
+
+    OPEN = "open"
+    CLOSED = "closed"
 
 
 class DeadLetterKind(StrEnum):

@@ -62,7 +62,7 @@ def reconcile(ctx: SyncContext, run_id: str, marketo: str, dynamics: str) -> str
     def work(schema: ResolvedSchema, may_refresh: bool) -> tuple[Plan, str]:  # noqa: FBT001 - the interface of a work
         policy = policy_of(ctx, schema.limited_to(people.schema_fields, rows.schema_fields), request)
         snapshot = completed(ctx, load_snapshot(ctx, policy.schema, folder, people, rows), policy)
-        plan = decide(snapshot, policy)
+        plan = decide(snapshot, policy).check()
         if may_refresh:
             require_current(ctx, policy.schema, plan)
         log_field_news(snapshot.fields, plan)

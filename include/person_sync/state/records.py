@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from include.person_sync.core.vocabulary import ActivityState, ChangeStatus, DeadLetterKind
+from include.person_sync.core.vocabulary import ActivityState, ChangeStatus, DeadLetterKind, LinkState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -42,13 +42,6 @@ class RunStatus(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     DRY_RUN = "dry_run"
-
-
-class LinkState(StrEnum):
-    """Whether a pair of ids still belongs together."""
-
-    OPEN = "open"
-    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
