@@ -158,6 +158,7 @@ def test_person_who_asks_while_the_row_is_deleted_is_left_to_the_next_run() -> N
         (DeletedPerson.RECREATE, "Ann", []),
         (DeletedPerson.RECREATE, "Edited", [("to_marketo", "create")]),
         (DeletedPerson.IGNORE, "Ann", []),
+        (DeletedPerson.IGNORE, "Edited", []),
         (DeletedPerson.DELETE, "Ann", [("to_dynamics", "delete")]),
         (DeletedPerson.DELETE, "Edited", [("to_marketo", "create")]),
     ],
