@@ -204,6 +204,7 @@ def refusal_letters(changes: pd.DataFrame, values: pd.DataFrame, digest: str) ->
     )
     cells = values[values["change_no"].isin(changes.loc[~whole, "change_no"])]
     own = cells.reindex(columns=["change_no", "field", "planned", "code", "message"])
+    own = own.astype({"code": "str", "message": "str"})
     told = own.merge(changes.drop(columns=["field"], errors="ignore"), on="change_no", suffixes=("", "_of_change"))
     told = told.assign(**{name: told[name].fillna(told[f"{name}_of_change"]) for name in ("code", "message")})
     named = zip(told["field"], told["planned"], strict=True)

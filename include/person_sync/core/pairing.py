@@ -154,13 +154,15 @@ def barred_rows(snapshot: Snapshot, identities: Identities, policy: Policy) -> f
     """
     Return rows whose link is closed by this run's events and that get no new person in it.
 
-    An edit beats a deletion: a row that was edited since the two sides last agreed is not among them.
+    An edit beats a deletion: a row that was edited since the two sides last agreed is not among them, unless the policy
+    gives no row a new person.
     """
-    if identities.ended.empty:
-        return frozenset()
+    ended = frozenset(identities.ended["dynamics_id"])
+    if not ended or policy.deleted_in_marketo == DeletedPerson.IGNORE:
+        return ended
     lost = identities.lost(DELETED_IN_MARKETO)
     edited = lost.loc[lost["link_id"].isin(edited_links(snapshot, lost, policy)), "dynamics_id"]
-    return frozenset(identities.ended["dynamics_id"]) - frozenset(edited)
+    return ended - frozenset(edited)
 
 
 def _pair_by_claim(
