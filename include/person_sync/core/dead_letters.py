@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from include.person_sync.core.changes import ChangeSet
+from include.person_sync.core.pairs import PROVISIONAL
 from include.person_sync.core.relations import LETTERS
 from include.person_sync.core.values import TEXT_DTYPE
 from include.person_sync.core.vocabulary import Action, Direction
@@ -48,10 +49,16 @@ def fingerprint(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _problem_fingerprints(problems: pd.DataFrame, digest: str) -> list[str]:
-    """Return one fingerprint per problem: direction, pair, field, value and schema."""
+def _problem_fingerprints(problems: pd.DataFrame, digest: str, unborn: pd.Series) -> list[str]:
+    """
+    Return one fingerprint per problem: direction, pair, field, value and schema.
+
+    `unborn`: True per problem of a pair that has no lasting link id; such a pair is known by its target.
+    """
+    about = problems["link_id"].astype(object).mask(unborn, _targets(problems))
     columns = ["direction", "link_id", "field", "code", "planned"]
-    cells = problems[columns].astype(object).where(problems[columns].notna(), "")  # missing may be None, NaN or NA here
+    cells = problems.assign(link_id=about)[columns].astype(object)
+    cells = cells.where(cells.notna(), "")  # missing may be None, NaN or NA here
     return [fingerprint(digest, *map(str, row)) for row in cells.itertuples(index=False)]
 
 
@@ -132,7 +139,9 @@ def without_known_refusals(
     writing = changes.loc[~whole & (changes["direction"] != Direction.NONE), "change_no"]
     cells = values[values["change_no"].isin(writing)]
     refused = cells.index[_cell_fingerprints(changes, cells, digest).isin(refusals)]
-    known = pd.Series(_problem_fingerprints(problems, digest), index=problems.index, dtype=TEXT_DTYPE).isin(refusals)
+    unborn = problems["link_id"] >= PROVISIONAL
+    prints = _problem_fingerprints(problems, digest, unborn)
+    known = pd.Series(prints, index=problems.index, dtype=TEXT_DTYPE).isin(refusals)
     concerned = changes[changes["change_no"].isin({*numbers, *values.loc[refused, "change_no"]})]
     skipped = {
         way.value: len(
@@ -162,13 +171,17 @@ def without_cells(change_set: ChangeSet, refused: Iterable[int], keep: np.ndarra
     return ChangeSet(changes[~changes["change_no"].isin(gone) & ~emptied], values)
 
 
-def problem_letters(problems: pd.DataFrame, digest: str) -> pd.DataFrame:
-    """Return problems as dead letters (LETTERS), one per value."""
+def problem_letters(problems: pd.DataFrame, digest: str, links: pd.Series) -> pd.DataFrame:
+    """
+    Return problems as dead letters (LETTERS), one per value. `links`: ids of the links there are once the run is
+    committed.
+    """
+    unborn = ~problems["link_id"].isin(links)
     bodies = zip(problems["field"], problems["planned"], strict=True)
     letters = problems.assign(
         kind="invalid",
         action="update",
-        fingerprint=_problem_fingerprints(problems, digest),
+        fingerprint=_problem_fingerprints(problems, digest, unborn),
         payload=_objects({"fields": {name: planned if isinstance(planned, str) else None}} for name, planned in bodies),
         message=problems["field"] + ": " + problems["message"],
         activity_state="pending",
