@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from include.person_sync.core.changes import ChangeSet
+from include.person_sync.core.pairs import PROVISIONAL
 from include.person_sync.core.relations import LETTERS
 from include.person_sync.core.values import TEXT_DTYPE
 from include.person_sync.core.vocabulary import Action, ActivityState, DeadLetterKind, Direction
@@ -48,10 +49,16 @@ def fingerprint(*parts: str) -> str:
     return hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _problem_fingerprints(problems: pd.DataFrame, digest: str) -> list[str]:
-    """Return one fingerprint per problem: direction, pair, field, value and schema."""
+def _problem_fingerprints(problems: pd.DataFrame, digest: str, unborn: pd.Series) -> list[str]:
+    """
+    Return one fingerprint per problem: direction, pair, field, value and schema.
+
+    `unborn`: True per problem of a pair that has no lasting link id; such a pair is known by its target.
+    """
+    about = problems["link_id"].astype(object).mask(unborn, _targets(problems))
     columns = ["direction", "link_id", "field", "code", "planned"]
-    cells = problems[columns].astype(object).where(problems[columns].notna(), "")  # missing may be None, NaN or NA here
+    cells = problems.assign(link_id=about)[columns].astype(object)
+    cells = cells.where(cells.notna(), "")  # missing may be None, NaN or NA here
     return [fingerprint(digest, *map(str, row)) for row in cells.itertuples(index=False)]
 
 
@@ -132,7 +139,9 @@ def without_known_refusals(
     writing = changes.loc[~whole & (changes["direction"] != Direction.NONE), "change_no"]
     cells = values[values["change_no"].isin(writing)]
     refused = cells.index[_cell_fingerprints(changes, cells, digest).isin(refusals)]
-    known = pd.Series(_problem_fingerprints(problems, digest), index=problems.index, dtype=TEXT_DTYPE).isin(refusals)
+    unborn = problems["link_id"] >= PROVISIONAL
+    prints = _problem_fingerprints(problems, digest, unborn)
+    known = pd.Series(prints, index=problems.index, dtype=TEXT_DTYPE).isin(refusals)
     concerned = changes[changes["change_no"].isin({*numbers, *values.loc[refused, "change_no"]})]
     skipped = {
         way.value: len(
@@ -162,13 +171,17 @@ def without_cells(change_set: ChangeSet, refused: Iterable[int], keep: np.ndarra
     return ChangeSet(changes[~changes["change_no"].isin(gone) & ~emptied], values)
 
 
-def problem_letters(problems: pd.DataFrame, digest: str) -> pd.DataFrame:
-    """Return problems as dead letters (LETTERS), one per value."""
+def problem_letters(problems: pd.DataFrame, digest: str, links: pd.Series) -> pd.DataFrame:
+    """
+    Return problems as dead letters (LETTERS), one per value. `links`: ids of the links there are once the run is
+    committed.
+    """
+    unborn = ~problems["link_id"].isin(links)
     bodies = zip(problems["field"], problems["planned"], strict=True)
     letters = problems.assign(
         kind=DeadLetterKind.INVALID.value,
         action=Action.UPDATE.value,
-        fingerprint=_problem_fingerprints(problems, digest),
+        fingerprint=_problem_fingerprints(problems, digest, unborn),
         payload=_objects({"fields": {name: planned if isinstance(planned, str) else None}} for name, planned in bodies),
         message=problems["field"] + ": " + problems["message"],
         activity_state=ActivityState.PENDING.value,
@@ -191,8 +204,8 @@ def refusal_letters(changes: pd.DataFrame, values: pd.DataFrame, digest: str) ->
     Return what a vendor refused as dead letters (LETTERS).
 
     `changes`: refused changes with code and message; `values`: their refused values, with a code and message of their
-    own where the vendor gave them. A creation or deletion, and a
-    change without values, gives one letter, any other change one per value.
+    own where the vendor gave them. A creation or deletion, and a change without values, gives one letter, any other
+    change one per value.
     """
     whole = changes["action"].isin(WHOLE) | ~changes["change_no"].isin(values["change_no"])
     bodies = _bodies(values)
@@ -203,10 +216,9 @@ def refusal_letters(changes: pd.DataFrame, values: pd.DataFrame, digest: str) ->
         payload=_objects({"fields": bodies.get(number, {})} for number in as_one["change_no"]),
     )
     cells = values[values["change_no"].isin(changes.loc[~whole, "change_no"])]
-    own = cells.reindex(columns=["change_no", "field", "planned", "code", "message"])
-    own = own.astype({"code": "str", "message": "str"})
-    told = own.merge(changes.drop(columns=["field"], errors="ignore"), on="change_no", suffixes=("", "_of_change"))
-    told = told.assign(**{name: told[name].fillna(told[f"{name}_of_change"]) for name in ("code", "message")})
+    own = _with_reason(cells[["change_no", "field", "planned", *(name for name in _REASON if name in cells)]])
+    told = own.merge(_with_reason(changes), on="change_no", suffixes=("", "_of_change"))
+    told = told.assign(**{name: told[name].fillna(told[f"{name}_of_change"]) for name in _REASON})
     named = zip(told["field"], told["planned"], strict=True)
     apart = told.assign(
         fingerprint=_cell_fingerprints(changes, cells, digest).to_numpy(),
@@ -219,6 +231,15 @@ def refusal_letters(changes: pd.DataFrame, values: pd.DataFrame, digest: str) ->
             if len(frame)
         )
     )
+
+
+_REASON = ("code", "message")
+
+
+def _with_reason(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame that has a code and a message, empty where nobody gave one."""
+    known = frame.reindex(columns=[*dict.fromkeys([*frame.columns, *_REASON])])
+    return known.astype(dict.fromkeys(_REASON, TEXT_DTYPE))
 
 
 def _objects(values: Iterable[Any]) -> np.ndarray:

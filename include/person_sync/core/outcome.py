@@ -108,9 +108,11 @@ class Outcome:
         cells = self.values["outcome"] == Verdict.REFUSED
         partly = self.changes[self.changes["change_no"].isin(self.values.loc[cells, "change_no"])]
         told = self.changes[self.changes["change_no"].isin({*refused["change_no"], *partly["change_no"]})]
+        pairs = self.plan.pairs["link_id"]
+        links = pairs[~pairs.isin(self.failed_creates())]
         return LETTERS.joined(
             refusal_letters(told, self.values[of_refused | cells], digest),
-            problem_letters(self.plan.problems, digest),
+            problem_letters(self.plan.problems, digest, links),
             hold_letters(self.plan.holds, digest),
         )
 

@@ -158,7 +158,7 @@ def test_refused_creation_or_deletion_is_left_out_as_a_whole(action: str) -> Non
 
 def test_known_problem_is_not_told_again_and_a_new_one_is() -> None:
     """A value that is known to be refused counts as skipped, until it changes."""
-    known = frozenset(problem_letters(problems({}), DIGEST)["fingerprint"])
+    known = frozenset(problem_letters(problems({}), DIGEST, pd.Series([11]))["fingerprint"])
     nothing = ChangeSet(CHANGES.empty(), PLAN_VALUES.empty())
 
     again = without_known_refusals(nothing, problems({}, {"planned": "y"}), known, DIGEST)
@@ -200,7 +200,7 @@ def test_hold_letters_are_known_by_whom_they_are_about() -> None:
 
 def test_problem_letters_name_field_and_value() -> None:
     """A person reads which field is meant, and the console which value."""
-    letters = problem_letters(problems({"message": "11 characters, 10 allowed"}), DIGEST)
+    letters = problem_letters(problems({"message": "11 characters, 10 allowed"}), DIGEST, pd.Series([11]))
 
     assert letters["message"].tolist() == ["last_name: 11 characters, 10 allowed"]
     assert letters["payload"].tolist() == [{"fields": {"last_name": "x"}}]

@@ -13,6 +13,7 @@ from include.person_sync.core.dead_letters import refusal_letters
 from include.person_sync.core.decide import decide
 from include.person_sync.core.field_lifecycle import FieldStates
 from include.person_sync.core.fields import Rule
+from include.person_sync.core.outcome import Outcome
 from include.person_sync.core.policy import DeletedPerson
 from include.person_sync.core.snapshot import Events
 from tests.unit.core.world import (
@@ -131,6 +132,19 @@ def test_creation_with_one_refused_value_is_left_out_as_a_whole() -> None:
     assert writes(plan) == []
     assert new_pairs(plan) == set()
     assert plan.problems["field"].tolist() == ["last_name"]
+
+
+def test_creation_that_our_own_check_refuses_is_known_again() -> None:
+    """The same refusal in the next cycle is the same dead letter, though the pair never got a lasting link id."""
+    items = [ann(request="lead", last_name=LONG)]
+    first = decided(*items)
+    plan = first.numbered({first.provisional_ids()[0]: 501})
+    told = Outcome.of(plan.changes, plan.values, plan).letters("schema")
+
+    plan = decided(*items, refusals=frozenset(told["fingerprint"]))
+
+    assert plan.problems.empty
+    assert plan.skipped == {"to_dynamics": 1, "to_marketo": 0}
 
 
 def test_deleted_row_flags_its_person_once_and_closes_the_link() -> None:
