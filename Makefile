@@ -67,7 +67,7 @@ test: $(STAMP)  ## run all tests but the end-to-end ones (ARGS="-k merge" narrow
 test-unit: $(STAMP)  ## run the tests of single modules
 	$(PYTEST) tests/unit $(ARGS)
 
-properties: $(STAMP)  ## run the laws of the merge on random worlds (HYPOTHESIS_PROFILE=nightly: many more)
+properties: $(STAMP)  ## run the laws of the core on random worlds (HYPOTHESIS_PROFILE=nightly: many more)
 	$(PYTEST) tests/properties $(ARGS)
 
 contract: $(STAMP)  ## run the clients, and public clients of the vendors, against the sandbox
@@ -95,9 +95,10 @@ golden: $(STAMP)  ## rewrite the plans of the scenarios; read the difference bef
 promises: $(STAMP)  ## write docs/promises.md anew from docs/promises.yaml and the tests
 	$(RUN) -m tools.promises
 
-bench: $(STAMP)  ## measure start-up, the merge, the store, a busy cycle and the sandbox against their goals
+bench: $(STAMP)  ## measure start-up, the merge, a whole decision, the store, a busy cycle and the sandbox against their goals
 	$(RUN) -m tests.benchmarks.startup
 	$(PYTEST) tests/benchmarks -s --timeout 1800 $(ARGS)
+	$(RUN) -m tests.benchmarks.decide
 	$(RUN) -m tests.benchmarks.state
 	$(RUN) -m tests.benchmarks.cycle
 	$(RUN) -m tests.benchmarks.baseline

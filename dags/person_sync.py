@@ -8,7 +8,7 @@ each change to the other side. Where both changed the same field, Marketo wins f
 |---|---|---|
 | open_run | takes the lease, refreshes the schemas, checks the API budget | nothing |
 | extract_marketo, extract_dynamics | read the change feeds and current values | staging files |
-| reconcile | pairs newcomers, merges, plans | the plan, before any write |
+| reconcile | pairs whoever is new, merges, plans | the plan, before any write |
 | guard | trips a brake when the plan looks wrong | nothing |
 | apply_dynamics, apply_marketo | carry out the plan, batch by batch | both systems |
 | commit | makes the outcome true in one transaction | the state database |

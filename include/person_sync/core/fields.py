@@ -166,8 +166,13 @@ class Field:
     backfill_since: datetime | None = None
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or self.name in _RESERVED:
+        if not _NAME.fullmatch(self.name):
             raise ConfigError(f"Field {self.name!r}: a field name is lower-case letters, digits and underscores.")
+        if self.name in _RESERVED:
+            raise ConfigError(
+                f"Field {self.name!r}: the sync uses this name itself.",
+                remedy=f"Give the field another name; these are taken: {', '.join(sorted(_RESERVED))}.",
+            )
         if not _MARKETO_NAME.fullmatch(self.marketo):
             raise ConfigError(f"Field {self.name}: {self.marketo!r} is not a REST name of a Marketo field.")
         if self.contact is None and self.lead is None:
