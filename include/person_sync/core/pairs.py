@@ -16,13 +16,13 @@ from include.person_sync.core.relations import PAIRS
 from include.person_sync.core.settle import recovered_link_ids
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from include.person_sync.core.identity import Identities
     from include.person_sync.core.pairing import Pairing
     from include.person_sync.core.snapshot import Snapshot
 
-__all__ = ["PROVISIONAL", "all_pairs", "flagged_pairs", "lasting", "numbered", "provisional_ids"]
+__all__ = ["PROVISIONAL", "all_pairs", "flagged_pairs", "numbered", "provisional_ids"]
 
 PROVISIONAL = 1 << 60
 """Link ids from here on are provisional; so many links no database holds."""
@@ -66,8 +66,3 @@ def numbered(frame: pd.DataFrame, given: Mapping[int, int]) -> pd.DataFrame:
     if not given or frame.empty:
         return frame
     return frame.assign(link_id=frame["link_id"].map(lambda link_id: given.get(link_id, link_id)).astype("int64"))
-
-
-def lasting(provisional: Sequence[int], reserved: Sequence[int]) -> dict[int, int]:
-    """Return which lasting link id each provisional one becomes; both ascend."""
-    return dict(zip(provisional, reserved, strict=True))

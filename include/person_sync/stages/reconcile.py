@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from include.errors import SyncError
 from include.person_sync.core.decide import decide, needs
 from include.person_sync.core.field_lifecycle import newly
-from include.person_sync.core.pairs import lasting
 from include.person_sync.run.manifests import DynamicsExtract, MarketoExtract, Reconciled, save_plan_files
 from include.person_sync.run.request import RunRequest
 from include.person_sync.run.staging import RunFolder
@@ -26,10 +25,6 @@ from include.person_sync.systems.reading import read
 from include.person_sync.systems.snapshot import load_snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
-
     from include.person_sync.core.field_lifecycle import FieldStates
     from include.person_sync.core.plan import Plan
     from include.person_sync.core.policy import Policy
@@ -106,21 +101,16 @@ def completed(ctx: SyncContext, snapshot: Snapshot, policy: Policy) -> Snapshot:
 
 def stored(ctx: SyncContext, run_id: str, plan: Plan) -> Plan:
     """Store the plan and return it with the link ids its new pairs were given in the same transaction."""
-    provisional = plan.provisional_ids()
-
-    def number(reserved: Sequence[int]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        whole = plan.numbered(lasting(provisional, reserved))
-        return whole.changes, whole.values
-
-    reserved = ctx.store.save_numbered_plan(run_id, number, len(provisional))
+    saved = ctx.store.save_plan(run_id, plan.changes, plan.values, plan.provisional_ids())
     ctx.store.update_run(run_id, status=RunStatus.PLANNED)
-    return plan.numbered(lasting(provisional, reserved))
+    return plan.numbered(saved.link_ids)
 
 
 def numbered(ctx: SyncContext, plan: Plan) -> Plan:
     """Return a plan that is not stored with link ids as a stored one would have them."""
     provisional = plan.provisional_ids()
-    return plan.numbered(lasting(provisional, ctx.store.reserve_link_ids(len(provisional))))
+    reserved = ctx.store.reserve_link_ids(len(provisional))
+    return plan.numbered(dict(zip(provisional, reserved, strict=True)))
 
 
 def notes_of(plan: Plan, people: MarketoExtract, rows: DynamicsExtract) -> dict[str, object]:

@@ -13,9 +13,10 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, func, insert, or_, select, update
 
 from include.errors import SyncError
+from include.person_sync.core.pairs import numbered
 from include.person_sync.state.bulk import append, learn_sizes, read_frame, staged
 from include.person_sync.state.links import reserve
-from include.person_sync.state.records import ChangeStatus, StoredPlan
+from include.person_sync.state.records import ChangeStatus, SavedPlan, StoredPlan
 from include.person_sync.state.tables import plan, plan_change, plan_value
 
 if TYPE_CHECKING:
@@ -66,9 +67,16 @@ REFUSED = ChangeStatus.REFUSED.value
 _MAY_HAVE_LEFT = [ChangeStatus.PLANNED.value, ChangeStatus.APPLIED.value, ChangeStatus.UNKNOWN.value]
 
 
-def save_plan(connection: Connection, run_id: str, changes: pd.DataFrame, values: pd.DataFrame, now: datetime) -> int:
+def save_plan(
+    connection: Connection,
+    run_id: str,
+    changes: pd.DataFrame,
+    values: pd.DataFrame,
+    now: datetime,
+    provisional: Sequence[int] = (),
+) -> SavedPlan:
     """
-    Store a plan and return its attempt number, counted from 1 within the run.
+    Store a plan, with lasting link ids in place of the provisional ones; its attempt is counted from 1 within the run.
 
     The run's newest attempt is replaced when it was neither started nor has an outcome.
     """
@@ -77,13 +85,16 @@ def save_plan(connection: Connection, run_id: str, changes: pd.DataFrame, values
     if newest is not None and not newest["started"] and not newest["settled"]:
         _delete_plan(connection, int(newest["plan_id"]))
         attempt -= 1
+    reserved = reserve(connection, "link", len(provisional)) if provisional else range(0)
+    link_ids = dict(zip(provisional, reserved, strict=True))
+    changes = numbered(changes, link_ids)
     plan_id = reserve(connection, "plan", 1)[0]
     connection.execute(insert(plan).values(plan_id=plan_id, run_id=run_id, attempt=attempt, created_at=now))
     append(connection, plan_change, _with_plan(changes, plan_id, _PLANNED))
     append(connection, plan_value, _with_plan(values, plan_id, _PLANNED_VALUE))
     for table, frame in ((plan_change, changes), (plan_value, values)):
         learn_sizes(connection, table, len(frame))
-    return attempt
+    return SavedPlan(attempt, link_ids)
 
 
 def _with_plan(frame: pd.DataFrame, plan_id: int, columns: Sequence[str]) -> pd.DataFrame:

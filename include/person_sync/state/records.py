@@ -25,6 +25,7 @@ __all__ = [
     "LinkState",
     "Run",
     "RunStatus",
+    "SavedPlan",
     "StoredPlan",
 ]
 
@@ -75,6 +76,14 @@ class Lease:
     pid: int | None
     acquired_at: datetime
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """What storing a plan gave: its attempt within the run, and the lasting link id of each provisional one."""
+
+    attempt: int
+    link_ids: Mapping[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
     from include.person_sync.state import backlog, commits, dead_letters, history, links, plans, snapshots
-    from include.person_sync.state.records import Commit, Lease, Run, StoredPlan
+    from include.person_sync.state.records import Commit, Lease, Run, SavedPlan, StoredPlan
 else:  # these move frames and bring pandas along, which opening the store and looking at runs and leases does not need
     backlog, commits, dead_letters, history, links, plans, snapshots = (
         late_module(f"{__package__}.{name}")
@@ -219,28 +219,18 @@ class Store:
 
     # plans
 
-    def save_plan(self, run_id: str, changes: pd.DataFrame, values: pd.DataFrame) -> int:
+    def save_plan(
+        self, run_id: str, changes: pd.DataFrame, values: pd.DataFrame, provisional: Sequence[int] = ()
+    ) -> SavedPlan:
         """
-        Store the write-ahead plan and return its attempt number within the run, counted from 1.
+        Store the write-ahead plan, in one transaction with the link ids that its new pairs are given.
 
         Replaces the run's previous attempt when no write of it can have left; else the previous one is kept and is part
         of `unsettled`. Columns of `changes` and `values`: see `StoredPlan` (without the columns of the outcome).
+        `provisional`: link ids, ascending, in whose place lasting ones are reserved, in the same order.
         """
         with self._writing() as connection:
-            return plans.save_plan(connection, run_id, changes, values, self._now())
-
-    def save_numbered_plan(
-        self, run_id: str, number: Callable[[Sequence[int]], tuple[pd.DataFrame, pd.DataFrame]], new_links: int
-    ) -> Sequence[int]:
-        """
-        Reserve `new_links` link ids and store the plan that is made with them, in one transaction; return the ids.
-
-        `number` gets the ids, ascending, and returns `changes` and `values` as `save_plan` takes them.
-        """
-        with self._writing() as connection:
-            reserved = links.reserve(connection, "link", new_links) if new_links else range(0)
-            plans.save_plan(connection, run_id, *number(reserved), self._now())
-        return reserved
+            return plans.save_plan(connection, run_id, changes, values, self._now(), provisional)
 
     def load_plan(
         self,

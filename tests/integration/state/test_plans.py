@@ -42,11 +42,23 @@ def outcomes(*rows: tuple[int, str], **columns: object) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["change_no", "status"]).assign(**columns)
 
 
+def test_new_pairs_get_lasting_link_ids_with_their_plan(store: Store, begin: Callable[..., str]) -> None:
+    """Provisional link ids never reach the database: lasting ones, never given before, stand in their place."""
+    run_id, provisional = begin(), [1 << 60, (1 << 60) + 1]
+    changes = CHANGES.iloc[:2].assign(link_id=provisional)
+
+    saved = store.save_plan(run_id, changes, VALUES.iloc[:0], provisional)
+
+    assert list(saved.link_ids) == provisional
+    assert store.load_plan(run_id).changes["link_id"].tolist() == list(saved.link_ids.values())
+    assert store.reserve_link_ids(1)[0] > max(saved.link_ids.values())
+
+
 def test_plan_comes_back_as_it_was_saved(store: Store, begin: Callable[..., str]) -> None:
     """Every cell of a plan survives, the difference between empty and any text included (S-07)."""
     run_id = begin()
 
-    assert store.save_plan(run_id, CHANGES, VALUES) == 1
+    assert store.save_plan(run_id, CHANGES, VALUES).attempt == 1
 
     plan = store.load_plan(run_id)
     pd.testing.assert_frame_equal(plan.changes[CHANGES.columns], CHANGES)
@@ -176,7 +188,7 @@ def test_plan_without_any_write_is_replaced(store: Store, begin: Callable[..., s
     run_id = begin()
     store.save_plan(run_id, CHANGES, VALUES)
 
-    assert store.save_plan(run_id, CHANGES.iloc[:1], VALUES.iloc[:2]) == 1
+    assert store.save_plan(run_id, CHANGES.iloc[:1], VALUES.iloc[:2]).attempt == 1
 
     assert store.load_plan(run_id).changes["change_no"].tolist() == [0]
     assert store.unsettled().empty
@@ -192,7 +204,7 @@ def test_plan_that_may_have_left_is_kept(store: Store, begin: Callable[..., str]
     else:
         store.record_outcomes(run_id, outcomes((0, "applied")))
 
-    assert store.save_plan(run_id, CHANGES.iloc[2:], VALUES.iloc[3:]) == 2
+    assert store.save_plan(run_id, CHANGES.iloc[2:], VALUES.iloc[3:]).attempt == 2
 
     assert store.load_plan(run_id).changes["change_no"].tolist() == [2]
     assert set(store.unsettled()["attempt"]) == {1}
