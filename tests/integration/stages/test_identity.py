@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import yaml
 
 from include.person_sync.config.settings import DEFAULT_PATH
@@ -78,111 +77,6 @@ def test_a_person_deleted_in_marketo_comes_back_when_the_row_is_edited(pairing: 
     pairing.quiet()
 
 
-@pytest.mark.parametrize("value", [None, True, False])
-def test_only_an_explicit_no_keeps_a_row_out(pairing: Pairing, value: bool | None) -> None:
-    """An absent, empty or Yes filter lets a new row through; No does not (T-15)."""
-    with_filter(pairing)
-    row = pairing.dynamics.create(
-        "contact", {"lastname": "Ruiz", "emailaddress1": "a@example.com", "new_synctomkto": value}
-    )
-
-    pairing.cycle()
-
-    people = pairing.marketo.find(email="a@example.com")
-    assert [one["dynamicsId"] for one in people] == ([] if value is False else [row])
-    pairing.quiet()
-
-
-def test_a_filtered_pair_is_left_alone_until_the_filter_opens_again(pairing: Pairing) -> None:
-    """Yes to No stops updates both ways without deleting (T-17); No to Yes catches up on both sides (T-16)."""
-    with_filter(pairing)
-    person, row = linked(pairing, "contact", jobtitle="CTO")
-    pairing.dynamics.edit("contact", row, {"new_synctomkto": False, "jobtitle": "CEO"})
-    pairing.marketo.edit(person, {"city": "Bern"})
-    pairing.cycle()
-    pairing.marketo.edit(person, {"country": "Switzerland"})
-    pairing.cycle()
-
-    assert pairing.marketo.lead(person)["title"] == "CTO"
-    assert pairing.dynamics.row("contact", row)["address1_city"] is None
-    pairing.quiet()
-
-    pairing.dynamics.edit("contact", row, {"new_synctomkto": True})
-    pairing.cycle()
-
-    assert pairing.marketo.lead(person)["title"] == "CEO"
-    moved = pairing.dynamics.row("contact", row)
-    assert (moved["address1_city"], moved["address1_country"]) == ("Bern", "Switzerland")
-    pairing.quiet()
-
-
-def test_a_qualified_lead_lives_on_as_its_contact(pairing: Pairing) -> None:
-    """The person keeps its id, its type becomes contact, and Dynamics wins from the next collision on (T-18, T-19)."""
-    person, lead = linked(pairing, "lead", jobtitle="CTO")
-    contact = pairing.dynamics.qualify(lead)["contact"]
-    pairing.cycle()
-
-    stored = pairing.marketo.lead(person)
-    assert (stored["dynamicsId"], stored["dynamicsType"]) == (contact, "contact")
-    assert open_links(pairing) == {person: ("contact", contact)}
-    assert len(pairing.marketo.find(email="ada@example.com")) == 1
-    pairing.quiet()
-
-    before = pairing.dynamics.row("lead", lead)["versionnumber"]
-    pairing.marketo.edit(person, {"title": "CEO"})
-    pairing.dynamics.edit("contact", contact, {"jobtitle": "CFO"})
-    pairing.cycle()
-
-    assert pairing.marketo.lead(person)["title"] == "CFO"
-    assert pairing.dynamics.row("contact", contact)["jobtitle"] == "CFO"
-    assert pairing.dynamics.row("lead", lead)["versionnumber"] == before
-    pairing.quiet()
-
-
-def test_a_merge_in_marketo_gives_the_losers_link_to_the_winner(pairing: Pairing) -> None:
-    """The loser was linked, the winner not: the row now belongs to the winner (P-081)."""
-    loser, row = linked(pairing, "contact")
-    winner = pairing.marketo.create({"firstName": "Ada", "lastName": "Byron", "email": "countess@example.com"})
-    pairing.cycle()
-    pairing.marketo.merge(winner, [loser])
-    pairing.cycle()
-
-    assert open_links(pairing) == {winner: ("contact", row)}
-    assert pairing.marketo.lead(winner)["dynamicsId"] == row
-    pairing.quiet()
-
-
-def test_a_merge_in_marketo_of_two_linked_people_keeps_the_winners_link(pairing: Pairing) -> None:
-    """Both were linked: the winner keeps its row, and the loser's row makes no new person (P-081)."""
-    loser, _ = linked(pairing, "contact", "ada@example.com")
-    winner, row = linked(pairing, "contact", "countess@example.com")
-    pairing.marketo.merge(winner, [loser])
-    pairing.cycle()
-
-    assert open_links(pairing) == {winner: ("contact", row)}
-    pairing.quiet()
-    assert len(pairing.marketo.leads()) == 1
-
-
-def test_a_merge_in_dynamics_gives_the_link_to_the_master(pairing: Pairing) -> None:
-    """
-    The subordinate was linked, the master not: the person now belongs to the master, along chains of merges (T-20).
-    """
-    person, loser = linked(pairing, "contact")
-    with_filter(pairing)
-    first = pairing.dynamics.create("contact", {"lastname": "Byron", "new_synctomkto": False})
-    master = pairing.dynamics.create("contact", {"lastname": "Lovelace", "new_synctomkto": False})
-    pairing.cycle()
-    pairing.dynamics.edit("contact", master, {"new_synctomkto": True})
-    pairing.dynamics.merge("contact", first, loser)
-    pairing.dynamics.merge("contact", master, first)
-    pairing.cycle()
-
-    assert open_links(pairing) == {person: ("contact", master)}
-    assert pairing.marketo.lead(person)["lastName"] == "Lovelace"
-    pairing.quiet()
-
-
 def with_settings(pairing: Pairing, **changes: Any) -> None:
     """Give the sync a settings file that differs from the defaults in the keys named."""
     settings = yaml.safe_load(DEFAULT_PATH.read_text())
@@ -227,19 +121,4 @@ def test_a_mass_change_does_not_hold_back_a_small_one(pairing: Pairing) -> None:
     assert waiting == [150, 50, 0, 0]
     people = {one["dynamicsId"] for one in pairing.marketo.leads()}
     assert people == {contact, *leads}
-    pairing.quiet()
-
-
-def test_a_lead_qualified_into_somebody_elses_contact_is_reported(pairing: Pairing) -> None:
-    """Two people are one human now: the contact keeps its person, and the other waits for a merge in Marketo (T-18)."""
-    person, contact = linked(pairing, "contact", "ada@example.com")
-    other, lead = linked(pairing, "lead", "countess@example.com")
-    pairing.dynamics.edit("lead", lead, {"parentcontactid": ("contact", contact)})
-    pairing.dynamics.qualify(lead, account=False, contact=False)
-    summary = pairing.cycle()
-
-    assert summary["counts"]["to_marketo"]["held"] == 1
-    assert open_links(pairing) == {person: ("contact", contact)}
-    letters = pairing.context().store.dead_letters(marketo_ids=[other])
-    assert letters["code"].tolist() == ["SAME_HUMAN"]
     pairing.quiet()

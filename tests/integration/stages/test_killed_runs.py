@@ -103,8 +103,7 @@ def job_titles(pairing: Pairing, table: str, pair: tuple[int, str]) -> tuple[str
     return pairing.marketo.lead(pair[0])["title"], pairing.dynamics.row(table, pair[1])["jobtitle"]
 
 
-@pytest.mark.parametrize("table", ["contact", "lead"])
-@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize(("table", "recorded"), [("contact", True), ("lead", False)])
 def test_a_marketers_next_edit_is_no_collision_with_our_half_done_write(
     pairing: Pairing, table: str, pair: tuple[int, str], recorded: bool
 ) -> None:
@@ -121,8 +120,7 @@ def test_a_marketers_next_edit_is_no_collision_with_our_half_done_write(
     pairing.quiet()
 
 
-@pytest.mark.parametrize("table", ["contact", "lead"])
-@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize(("table", "recorded"), [("contact", True), ("lead", False)])
 def test_a_salespersons_next_edit_is_no_collision_with_our_half_done_write(
     pairing: Pairing, table: str, pair: tuple[int, str], recorded: bool
 ) -> None:
@@ -193,8 +191,7 @@ def collisions(summary: dict[str, Any]) -> int:
     return sum(one["collisions"] for one in summary["counts"].values())
 
 
-@pytest.mark.parametrize("table", ["contact", "lead"])
-@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize(("table", "recorded"), [("contact", True), ("lead", False)])
 def test_a_person_a_dead_run_created_is_edited_like_any_other(pairing: Pairing, table: str, recorded: bool) -> None:
     """
     A marketer edits a person whose creator died before its commit; Dynamics' older value does not win over that (S-10).

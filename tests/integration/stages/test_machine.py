@@ -275,8 +275,8 @@ def test_the_sync_does_what_the_model_says() -> None:
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=300 if nightly else 6,
-            stateful_step_count=40 if nightly else 14,
+            max_examples=300 if nightly else 3,
+            stateful_step_count=40 if nightly else 12,
             phases=tuple(Phase) if nightly else (Phase.explicit, Phase.reuse, Phase.generate),
             suppress_health_check=list(HealthCheck),
             deadline=None,
