@@ -96,7 +96,7 @@ def follow(snapshot: Snapshot, policy: Policy) -> Identities:
 
     What the events need and the snapshot lacks (see `needs`) is left as it is. Independent of the order of rows.
     """
-    ledger = _Ledger(snapshot.links)
+    ledger = _Ledger(snapshot.links, snapshot.elsewhere)
     _follow_row_deletions(ledger, snapshot)
     _follow_person_merges(ledger, snapshot.events.merged_people)
     ledger.close(ledger.of_people(snapshot.events.deleted_people), DELETED_IN_MARKETO)
@@ -108,19 +108,21 @@ def follow(snapshot: Snapshot, policy: Policy) -> Identities:
 def needs(snapshot: Snapshot) -> Needs:
     """
     Return the rows that the events lead to and that are not in hand: contacts of qualified leads, masters of merged
-    rows.
+    rows. Where a contact names a linked lead, all contacts that name it: whether they are several must not depend on
+    which of them changed just now.
 
     Merges form chains, so what is read may name further rows: to be asked again until nothing is needed.
     """
     links = snapshot.links
     linked = {table: set(links.loc[links["dynamics_table"] == table.value, "dynamics_id"]) for table in Table}
     named = {contact for contacts in _contacts_named(snapshot, linked[Table.LEAD]).values() for contact in contacts}
-    wanted = {Table.CONTACT: frozenset(named - set(snapshot.rows[Table.CONTACT].index))}
+    wanted = {Table.CONTACT: frozenset(named - set(snapshot.own_rows(Table.CONTACT).index))}
     for table in Table:
-        steps = masters(snapshot.rows[table])
-        ends = _chain(linked[table] | (named if table is Table.CONTACT else set()), steps)
-        wanted[table] = wanted.get(table, frozenset()) | frozenset(ends - set(snapshot.rows[table].index))
-    return Needs(follow=wanted).beyond(snapshot.asked)
+        rows = snapshot.own_rows(table)
+        ends = _chain(linked[table] | (named if table is Table.CONTACT else set()), masters(rows))
+        wanted[table] = wanted.get(table, frozenset()) | frozenset(ends - set(rows.index))
+    origins = frozenset(_leads_named(snapshot, linked[Table.LEAD])) - frozenset(_own_contacts(snapshot))
+    return Needs(follow=wanted, contacts_of_leads=origins).beyond(snapshot.asked)
 
 
 def _chain(starts: Collection[str], steps: Mapping[str, str]) -> set[str]:
@@ -147,13 +149,15 @@ def final(start: Key, steps: Mapping[Key, Key]) -> Key | None:
 class _Ledger:
     """The links while events are entered: who is linked to what now, kept by both ids. Private to `follow`."""
 
-    def __init__(self, links: pd.DataFrame) -> None:
+    def __init__(self, links: pd.DataFrame, elsewhere: pd.DataFrame) -> None:
         self.links = links.sort_values("link_id", ignore_index=True)
         self.people = dict(zip(self.links["link_id"].tolist(), self.links["marketo_id"].tolist(), strict=True))
         rows = zip(self.links["dynamics_table"], self.links["dynamics_id"], strict=True)
         self.rows: dict[int, Row] = dict(zip(self.links["link_id"].tolist(), rows, strict=True))
         self.owner_of_person = {person: link_id for link_id, person in self.people.items()}
         self.owner_of_row = {row: link_id for link_id, row in self.rows.items()}
+        self.people_elsewhere = set(elsewhere["marketo_id"])
+        self.rows_elsewhere = set(zip(elsewhere["dynamics_table"], elsewhere["dynamics_id"], strict=True))
         self.closed: dict[int, str] = {}
         self.flagged: list[int] = []
         self.relinked: set[int] = set()
@@ -186,7 +190,7 @@ class _Ledger:
 
     def give_to_row(self, link_id: int, row: Row, reason_if_taken: str) -> None:
         """Point a link to another row; where that row is linked, close the link and leave the people to be merged."""
-        if row in self.owner_of_row:
+        if row in self.owner_of_row or row in self.rows_elsewhere:
             self.hold(SAME_HUMAN, row, self.people[link_id], f"{reason_if_taken}; merge the two people in Marketo")
             self.close([link_id], reason_if_taken)
             return
@@ -237,8 +241,8 @@ def _follow_row_deletions(ledger: _Ledger, snapshot: Snapshot) -> None:
 
     The person is told, unless it is deleted too.
     """
-    for table, rows in snapshot.rows.items():
-        gone = snapshot.events.rows_gone(table) - set(rows.index)
+    for table in snapshot.rows:
+        gone = snapshot.events.rows_gone(table) - set(snapshot.rows[table].index)
         links = ledger.of_rows(table, gone)
         ledger.flagged += [link for link in links if ledger.people[link] not in snapshot.events.deleted_people]
         ledger.close(links, DELETED_IN_DYNAMICS)
@@ -252,7 +256,7 @@ def _follow_person_merges(ledger: _Ledger, merged: Mapping[int, int]) -> None:
     """
     for link_id in ledger.of_people(merged):
         winner = final(ledger.people[link_id], merged)
-        if winner is None or winner in ledger.owner_of_person:
+        if winner is None or winner in ledger.owner_of_person or winner in ledger.people_elsewhere:
             ledger.close([link_id], MERGED_IN_MARKETO)
         else:
             ledger.give_to_person(link_id, winner)
@@ -263,13 +267,15 @@ def _follow_qualifications(ledger: _Ledger, snapshot: Snapshot, policy: Policy) 
     Move the links of qualified leads to their contacts: the same human, from now on under the contact's rules.
 
     Either half may be seen first, in streams without common order. A contact the sync filter keeps out leaves the link
-    with the lead. Where several contacts name the lead and it names none of them, nothing is guessed: they are held.
+    with the lead. Where several contacts name the lead and it names none of them, nothing is guessed: they are held;
+    those that were merged count as their master.
     """
     linked = {row_id: link_id for (table, row_id), link_id in ledger.owner_of_row.items() if table == Table.LEAD.value}
-    contacts = snapshot.rows[Table.CONTACT]
+    contacts = snapshot.own_rows(Table.CONTACT)
     allowed = set(contacts.index[passes_filter(contacts, policy.sync_filter_column)])
+    steps = masters(contacts)
     for lead, named in sorted(_contacts_named(snapshot, linked).items()):
-        candidates = sorted(named & allowed)
+        candidates = sorted({final(contact, steps) or contact for contact in named} & allowed)
         if len(candidates) == 1:
             ledger.give_to_row(linked[lead], (Table.CONTACT.value, candidates[0]), QUALIFIED_INTO_LINKED)
         for contact in candidates if len(candidates) > 1 else ():
@@ -284,16 +290,28 @@ def _contacts_named(snapshot: Snapshot, leads: Collection[str]) -> dict[str, set
 
     Source: Dataverse reference, action QualifyLead.
     """
-    named: dict[str, set[str]] = {}
-    contacts, rows = snapshot.rows[Table.CONTACT], snapshot.rows[Table.LEAD]
-    if ORIGINATING_LEAD in contacts:
-        origins = row_key(contacts[ORIGINATING_LEAD]).dropna()
-        for contact, lead in origins[origins.isin(list(leads))].items():
-            named.setdefault(str(lead), set()).add(str(contact))
-    if PARENT_CONTACT in rows:
-        parents = row_key(rows.loc[is_qualified(rows), PARENT_CONTACT]).dropna()
-        named |= {str(lead): {str(contact)} for lead, contact in parents[parents.index.isin(list(leads))].items()}
-    return named
+    own = _own_contacts(snapshot)
+    named = {lead: set(contacts) for lead, contacts in _leads_named(snapshot, leads).items()}
+    return named | {lead: {contact} for lead, contact in own.items() if lead in set(leads)}
+
+
+def _leads_named(snapshot: Snapshot, leads: Collection[str]) -> dict[str, list[str]]:
+    """Return the contacts in hand that name each of some leads as the one they come from."""
+    contacts = snapshot.own_rows(Table.CONTACT)
+    if ORIGINATING_LEAD not in contacts:
+        return {}
+    origins = row_key(contacts[ORIGINATING_LEAD]).dropna()
+    origins = origins[origins.isin(list(leads))]
+    return {str(lead): [str(contact) for contact in own] for lead, own in origins.groupby(origins).groups.items()}
+
+
+def _own_contacts(snapshot: Snapshot) -> dict[str, str]:
+    """Return the contact that each qualified lead in hand names itself."""
+    leads = snapshot.own_rows(Table.LEAD)
+    if PARENT_CONTACT not in leads:
+        return {}
+    parents = row_key(leads.loc[is_qualified(leads), PARENT_CONTACT]).dropna()
+    return dict(zip(parents.index.astype(str), parents, strict=True))
 
 
 def _follow_row_merges(ledger: _Ledger, snapshot: Snapshot) -> None:
@@ -302,7 +320,8 @@ def _follow_row_merges(ledger: _Ledger, snapshot: Snapshot) -> None:
 
     Source: Dataverse reference, action Merge: the subordinate stays as an inactive row with `merged` and `masterid`.
     """
-    for table, rows in snapshot.rows.items():
+    for table in snapshot.rows:
+        rows = snapshot.own_rows(table)
         steps = masters(rows)
         for link_id in ledger.of_rows(table, steps):
             master = final(ledger.rows[link_id][1], steps)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from include.person_sync.core.control_fields import is_control
-from include.person_sync.core.dead_letters import hold_letters, problem_letters, refusal_letters
+from include.person_sync.core.dead_letters import WHOLE, hold_letters, problem_letters, refusal_letters
 from include.person_sync.core.relations import BASE_UPDATES, LETTERS
 from include.person_sync.core.vocabulary import Action, ChangeStatus, Direction
 from include.person_sync.core.vocabulary import Outcome as Verdict
@@ -104,8 +104,10 @@ class Outcome:
         person to choose. `digest`: of the schemas they were judged by.
         """
         refused = self.changes[self.changes["status"] == ChangeStatus.REFUSED]
-        of_refused = self.values["change_no"].isin(refused["change_no"])
+        sent = self.values["outcome"].isin(_AGREED) | self.values["action"].isin(WHOLE)
         cells = self.values["outcome"] == Verdict.REFUSED
+        told_apart = self.values["change_no"].isin(self.values.loc[cells, "change_no"])
+        of_refused = self.values["change_no"].isin(refused["change_no"]) & sent & ~told_apart
         partly = self.changes[self.changes["change_no"].isin(self.values.loc[cells, "change_no"])]
         told = self.changes[self.changes["change_no"].isin({*refused["change_no"], *partly["change_no"]})]
         pairs = self.plan.pairs["link_id"]

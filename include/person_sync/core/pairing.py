@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from include.person_sync.core.policy import Policy
     from include.person_sync.core.snapshot import Snapshot
 
-__all__ = ["Pairing", "barred_rows", "free_rows", "needs", "pair"]
+__all__ = ["Pairing", "barred_rows", "free_rows", "pair"]
 
 SEVERAL_CLAIMS, CLAIMED_ELSEWHERE = "SEVERAL_CLAIMS", "CLAIMED_ELSEWHERE"
 AMBIGUOUS_EMAIL, HELD_BY_POLICY = "AMBIGUOUS_EMAIL", "HELD_BY_POLICY"
@@ -92,8 +92,8 @@ def pair(snapshot: Snapshot, identities: Identities, policy: Policy) -> Pairing:
     Return how everybody without a link is to be paired, in this order: rows that a dead run created, rows that a person
     names, rows by address, people who asked.
 
-    Stops at the first step that needs more than is in hand, and says what (see `needs`). Independent of the order of
-    people and rows.
+    Stops at the first step that needs more than is in hand, and says what: `needs` of the result. Independent of the
+    order of people and rows.
     """
     pairing = Pairing(CANDIDATES.empty(), identities.holds)
     pairing = _recover_creates(pairing, snapshot, identities)
@@ -103,11 +103,6 @@ def pair(snapshot: Snapshot, identities: Identities, policy: Policy) -> Pairing:
         if pairing.needs:
             return pairing
     return _without_settled_holds(_pair_requests(pairing, snapshot, identities, policy))
-
-
-def needs(snapshot: Snapshot, identities: Identities, policy: Policy) -> Needs:
-    """Return what pairing must still know: empty once `pair` gives its final answer."""
-    return pair(snapshot, identities, policy).needs
 
 
 def _recover_creates(pairing: Pairing, snapshot: Snapshot, identities: Identities) -> Pairing:

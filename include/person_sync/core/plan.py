@@ -82,6 +82,8 @@ class Plan:
             pairs=numbered(self.pairs, given),
             problems=numbered(self.problems, given),
             base_updates=numbered(self.base_updates, given),
+            filtered=tuple(given.get(link_id, link_id) for link_id in self.filtered),
+            unfiltered=tuple(given.get(link_id, link_id) for link_id in self.unfiltered),
         )
 
     def provisional_ids(self) -> list[int]:

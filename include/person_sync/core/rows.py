@@ -76,8 +76,8 @@ def masters(rows: pd.DataFrame) -> dict[str, str]:
     """Return loser → master of the merged rows; ids in lower case."""
     if MASTER not in rows:
         return {}
-    losers = rows[is_merged(rows) & rows[MASTER].notna()]
-    return dict(zip(losers.index.astype(str), row_key(losers[MASTER]), strict=True))
+    named = row_key(rows.loc[is_merged(rows), MASTER]).dropna()
+    return dict(zip(named.index.astype(str), named, strict=True))
 
 
 def all_rows(rows: Mapping[Table, pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:

@@ -106,7 +106,8 @@ def needs(
         wanted = incomplete | pairs["is_filtered"] | pairs["link_id"].isin(list(identities.relinked))
         people |= {int(person) for person in pairs.loc[here & ~has_person & wanted, "marketo_id"].dropna()}
         unversioned = pairs["version"].isna() & has_person
-        rows[table] = frozenset(pairs.loc[here & ~has_row & (incomplete | unversioned), "dynamics_id"])
+        unread = here & ~has_row & ~pairs["is_filtered"]
+        rows[table] = frozenset(pairs.loc[unread & (incomplete | unversioned), "dynamics_id"])
     return Needs(rows_by_id=rows, people_by_id=frozenset(people)).beyond(snapshot.asked)
 
 

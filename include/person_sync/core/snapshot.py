@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from include.person_sync.core.field_lifecycle import FieldStates
-from include.person_sync.core.fields import Table
 from include.person_sync.core.relations import LINKS, UNSETTLED
 from include.person_sync.core.values import MISSING, uniform_frame
 from include.person_sync.core.vocabulary import LinkState
@@ -22,7 +21,9 @@ from include.person_sync.core.vocabulary import LinkState
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Events", "Needs", "Snapshot", "latest", "no_people", "no_rows"]
+    from include.person_sync.core.fields import Table
+
+__all__ = ["Events", "Needs", "Snapshot", "latest"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Needs:
 
     `rows_by_id`: per table; `people_by_row`: people whose `dynamicsId` is one of these; `people_by_email`,
     `rows_by_email`: addresses as they stand; `people_by_id`: Marketo ids. `follow`: rows by id whose links belong to
-    the run, since links move to them; other rows and people that are read are only looked at.
+    the run, since links move to them, as do those of `contacts_of_leads`: contacts whose originating lead is one of
+    these. Rows found by address, and people, are only looked at.
     """
 
     follow: Mapping[Table, frozenset[str]] = field(default_factory=dict)
@@ -54,10 +56,17 @@ class Needs:
     people_by_email: frozenset[str] = frozenset()
     rows_by_email: frozenset[str] = frozenset()
     people_by_id: frozenset[int] = frozenset()
+    contacts_of_leads: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         """Tell whether anything is needed."""
-        by_key = (self.people_by_row, self.people_by_email, self.rows_by_email, self.people_by_id)
+        by_key = (
+            self.people_by_row,
+            self.people_by_email,
+            self.rows_by_email,
+            self.people_by_id,
+            self.contacts_of_leads,
+        )
         return any(by_key) or any(self.follow.values()) or any(self.rows_by_id.values())
 
     def __or__(self, other: Needs) -> Needs:
@@ -69,6 +78,7 @@ class Needs:
             self.people_by_email | other.people_by_email,
             self.rows_by_email | other.rows_by_email,
             self.people_by_id | other.people_by_id,
+            self.contacts_of_leads | other.contacts_of_leads,
         )
 
     def beyond(self, asked: Needs) -> Needs:
@@ -80,6 +90,7 @@ class Needs:
             self.people_by_email - asked.people_by_email,
             self.rows_by_email - asked.rows_by_email,
             self.people_by_id - asked.people_by_id,
+            self.contacts_of_leads - asked.contacts_of_leads,
         )
 
 
@@ -162,6 +173,11 @@ class Snapshot:
             closed=LINKS.joined(self.closed, fresh[~is_open]),
         )
 
+    def own_rows(self, table: Table) -> pd.DataFrame:
+        """Return the rows of a table that the run is about: candidates are looked at, and are nobody's news."""
+        rows = self.rows[table]
+        return rows[~rows.index.isin(list(self.candidates))] if self.candidates else rows
+
     def base_of(self, link_ids: Iterable[int], names: Sequence[str]) -> pd.DataFrame:
         """Return the base of links: index `link_id` as given, the columns `names`, MISSING where there is none."""
         index = pd.Index(list(link_ids), dtype="int64", name="link_id")
@@ -172,16 +188,6 @@ class Snapshot:
     def is_crowded(self, keys: pd.Series) -> pd.Series:
         """Return True per address or id, in the form in which they are compared, that too many people have."""
         return keys.isin(self.crowded)
-
-
-def no_people() -> pd.DataFrame:
-    """Return a frame of nobody."""
-    return pd.DataFrame(index=pd.Index([], dtype="int64", name="marketo_id"))
-
-
-def no_rows() -> dict[Table, pd.DataFrame]:
-    """Return a frame of no rows per table."""
-    return {table: pd.DataFrame(index=pd.Index([], dtype="str", name="dynamics_id")) for table in Table}
 
 
 def latest(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:

@@ -63,7 +63,7 @@ def wait_for_lease(ctx: SyncContext, run_id: str, wait_s: float) -> None:
 
 
 def prepare(ctx: SyncContext) -> None:
-    """Refresh schema schema when stale, and stop when the day's calls are used up."""
+    """Refresh the schema cache when stale, and stop when the day's calls are used up."""
     load_schema(ctx)
     used = marketo_calls_today(ctx)
     quota = ctx.settings.marketo.daily_quota

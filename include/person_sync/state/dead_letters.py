@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Select, String, and_, literal_column, or_, se
 from include.person_sync.state.bulk import NUL, NUL_STAND_IN, id_set, read_frame
 from include.person_sync.state.dialects import upsert
 from include.person_sync.state.links import reserve
+from include.person_sync.state.plans import NOT_WRITTEN
 from include.person_sync.state.records import OPEN, RESOLVED, ActivityState, ChangeStatus, DeadLetterKind
 from include.person_sync.state.tables import dead_letter, plan_change, plan_value
 
@@ -252,7 +253,7 @@ def _applied(connection: Connection, plan_id: int | None) -> Iterable[Mapping[An
     same = and_(plan_value.c.plan_id == plan_change.c.plan_id, plan_value.c.change_no == plan_change.c.change_no)
     columns = (plan_change.c.direction, plan_change.c.marketo_id, plan_change.c.dynamics_id, plan_value.c.field)
     statement = select(*columns).distinct().select_from(plan_change).join(dead_letter, letter_of).join(plan_value, same)
-    applied = (plan_change.c.status == ChangeStatus.APPLIED.value, plan_value.c.outcome != ChangeStatus.REFUSED.value)
+    applied = (plan_change.c.status == ChangeStatus.APPLIED.value, plan_value.c.outcome.not_in(NOT_WRITTEN))
     return connection.execute(statement.where(plan_change.c.plan_id == plan_id, *applied)).mappings()
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, or_, select, upda
 
 from include.errors import SyncError
 from include.person_sync.core.pairs import numbered
+from include.person_sync.core.vocabulary import Outcome
 from include.person_sync.state.bulk import append, learn_sizes, read_frame, staged
 from include.person_sync.state.links import reserve
 from include.person_sync.state.records import ChangeStatus, SavedPlan, StoredPlan
@@ -63,7 +64,7 @@ _REASON = ["code", "message", "request_id"]
 _PLANNED_VALUE = [name for name in _VALUE_DTYPES if name not in _REASON]
 _VALUE_ORDER = (plan_value.c.change_no, plan_value.c.field)
 _OUTCOME = ["change_no", "status", "code", "message", "request_id", "marketo_id", "dynamics_version"]
-REFUSED = ChangeStatus.REFUSED.value
+NOT_WRITTEN = tuple(outcome.value for outcome in (Outcome.REFUSED, Outcome.DEFERRED, Outcome.WITHHELD))
 _MAY_HAVE_LEFT = [ChangeStatus.PLANNED.value, ChangeStatus.APPLIED.value, ChangeStatus.UNKNOWN.value]
 
 
@@ -248,8 +249,9 @@ def unsettled(connection: Connection) -> pd.DataFrame:
     Return the fields of every write that may have left without a commit to vouch for it.
 
     One row per change and field (a change without fields has one row, field NaN), oldest plan first; fields that were
-    refused stand nowhere and are left out. Attempts of every run count, also of one that is starting again: its earlier
-    writes moved values and no base. `status` is `applied`, or `unknown` for whatever has no outcome.
+    refused, withheld, or given up in that run were not written and are left out. Attempts of every run count, also of
+    one that is starting again: its earlier writes moved values and no base. `status` is `applied`, or `unknown` for
+    whatever has no outcome.
     """
     columns = [
         plan.c.run_id,
@@ -259,7 +261,7 @@ def unsettled(connection: Connection) -> pd.DataFrame:
         plan_value.c.planned,
     ]
     same = and_(plan_value.c.plan_id == plan_change.c.plan_id, plan_value.c.change_no == plan_change.c.change_no)
-    written = and_(same, plan_value.c.outcome != REFUSED)
+    written = and_(same, plan_value.c.outcome.not_in(NOT_WRITTEN))
     source = plan.join(plan_change, plan.c.plan_id == plan_change.c.plan_id).outerjoin(plan_value, written)
     left = [plan.c.started, ~plan.c.settled, plan_change.c.status.in_(_MAY_HAVE_LEFT)]
     statement = select(*columns).select_from(source).where(*left)

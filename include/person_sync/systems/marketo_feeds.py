@@ -88,7 +88,7 @@ def people_since_watermark(ctx: SyncContext, schema: ResolvedSchema) -> Touched:
         if resume is not Resume.CONTINUE:
             raise
         note_gap(touched.gaps, Gap(MARKETO, f"a paging token is refused ({refusal.code})", FROM_DATE))
-        touched = Touched(resumed=Resume.OVERLAP.value, gaps=touched.gaps)
+        touched = Touched(touched.request_field, resumed=Resume.OVERLAP.value, gaps=touched.gaps)
         resume = Resume.OVERLAP
         tokens = dict.fromkeys(FEEDS, ctx.marketo.paging_token(start.since - overlap))
         ends, rows = read_feeds(ctx, schema, tokens, touched, {})
@@ -139,7 +139,7 @@ def close_gaps(ctx: SyncContext, request: RunRequest, touched: Touched) -> None:
 def people_in_window(ctx: SyncContext, schema: ResolvedSchema, start: datetime, end: datetime) -> Touched:
     """Return everybody the feeds name between two moments; no watermark moves."""
     token = ctx.marketo.paging_token(start)
-    touched = Touched()
+    touched = Touched(ctx.settings.custom_fields.sync_to_dynamics)
     for _, pages in feed_pages(ctx, schema, dict.fromkeys(FEEDS, token)):
         consume(pages, touched, {}, known={}, end=end)
     return touched

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from include.person_sync.core.rows import EMAIL_COLUMN
+from include.person_sync.core.fields import Table
+from include.person_sync.core.rows import EMAIL_COLUMN, ORIGINATING_LEAD
 from include.person_sync.systems.lookups import LookupNames
 from include.person_sync.systems.people import people_frame, person_columns, read_people
 from include.person_sync.systems.rows import rows_frame
@@ -15,7 +16,6 @@ from include.person_sync.systems.rows import rows_frame
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from include.person_sync.core.fields import Table
     from include.person_sync.core.schema import ResolvedSchema
     from include.person_sync.core.snapshot import Needs, Snapshot
     from include.person_sync.run.context import SyncContext
@@ -31,6 +31,7 @@ def read(ctx: SyncContext, schema: ResolvedSchema, snapshot: Snapshot, needs: Ne
     """
     for table, ids in needs.follow.items():
         snapshot = _follow_rows(ctx, schema, snapshot, table, ids)
+    snapshot = _follow_contacts(ctx, schema, snapshot, needs.contacts_of_leads)
     for table, ids in needs.rows_by_id.items():
         snapshot = _with_rows(snapshot, table, _rows_by_id(ctx, schema, table, ids))
     snapshot = _with_people(ctx, schema, snapshot, ctx.settings.custom_fields.dynamics_id, needs.people_by_row)
@@ -61,9 +62,35 @@ def _follow_rows(
     """Read rows that links move to, with the links that point to them already: those belong to the run too."""
     if not ids:
         return snapshot
+    return _followed(ctx, schema, snapshot, table, ids, _rows_by_id(ctx, schema, table, ids))
+
+
+def _follow_contacts(ctx: SyncContext, schema: ResolvedSchema, snapshot: Snapshot, leads: Collection[str]) -> Snapshot:
+    """Read the contacts that come from leads; those in hand stay as they are."""
+    if not leads:
+        return snapshot
+    columns = schema.columns[Table.CONTACT]
+    pages = ctx.dynamics.rows_by_lookup(Table.CONTACT.value, ORIGINATING_LEAD, sorted(leads), columns)
+    rows = rows_frame([row for page in pages for row in page], schema, Table.CONTACT, LookupNames(ctx))
+    rows = rows[~rows["dynamics_id"].isin(snapshot.own_rows(Table.CONTACT).index)]
+    return _followed(ctx, schema, snapshot, Table.CONTACT, rows["dynamics_id"].tolist(), rows)
+
+
+def _followed(
+    ctx: SyncContext,
+    schema: ResolvedSchema,
+    snapshot: Snapshot,
+    table: Table,
+    ids: Collection[str],
+    rows: pd.DataFrame,
+) -> Snapshot:
+    """Return the snapshot with rows that belong to the run from now on, and their links."""
+    if not ids:
+        return snapshot
     links = ctx.store.load_links(dynamics_ids={table.value: sorted(ids)}, state=None)
     owned = links[links["state"] == "open"]
-    snapshot = _with_rows(snapshot, table, _rows_by_id(ctx, schema, table, ids))
+    snapshot = _with_rows(snapshot, table, rows)
+    snapshot = replace(snapshot, candidates=snapshot.candidates - frozenset(ids))
     base = ctx.store.load_base(owned["link_id"].tolist(), base_columns(schema))
     return snapshot.with_links(owned, base).looked_at(links)
 

@@ -66,7 +66,7 @@ def load_schema(ctx: SyncContext, *, refresh: bool = False) -> ResolvedSchema:
 
 
 def remembered(ctx: SyncContext, value: Mapping[str, Any], refreshed_at: datetime) -> ResolvedSchema:
-    """Return schema from its stored JSON; built once per process, since every stage asks for it."""
+    """Return the schema from its stored JSON; built once per process, since every stage asks for it."""
     known: tuple[datetime, ResolvedSchema] | None = ctx.built.get(DOCUMENT)
     if known is None or known[0] != refreshed_at:
         known = ctx.built[DOCUMENT] = refreshed_at, build_schema(ctx, value)
@@ -144,7 +144,7 @@ def as_dynamics_column(column: Column, granted: Mapping[str, ColumnPrivilege] | 
 
 
 def build_schema(ctx: SyncContext, value: Mapping[str, Any]) -> ResolvedSchema:
-    """Return schema from its stored JSON and the present field map; pure but for the settings it reads."""
+    """Return the schema from its stored JSON and the present field map; pure but for the settings it reads."""
     marketo = {one["name"]: MarketoColumn(**one) for one in value["marketo"]}
     require_provisioned(ctx, marketo)
     effective: dict[Table, tuple[EffectiveField, ...]] = {}

@@ -277,3 +277,17 @@ def test_a_large_plan_is_known_to_the_planner_before_it_is_read(postgres_url: st
     with psycopg.connect(postgres_url) as connection:
         known = connection.execute("SELECT reltuples FROM pg_class WHERE relname IN ('plan_change', 'plan_value')")
         assert [int(rows) for (rows,) in known] == [6_000, 6_000]
+
+
+@pytest.mark.parametrize("outcome", ["deferred", "refused"])
+def test_field_that_was_not_written_is_nobodys_write(store: Store, begin: Callable[..., str], outcome: str) -> None:
+    """A field given up or refused in a change that was applied stands nowhere: it must not become the base."""
+    run_id = begin()
+    changes = changes_frame({"link_id": 1, "marketo_id": 10, "dynamics_id": "g1"})
+    cells = [{"change_no": 0, "field": name, "base": "a", "marketo": "b", "planned": "b"} for name in ("city", "fax")]
+    store.save_plan(run_id, changes, values_frame(*cells))
+
+    fields = pd.DataFrame([{"change_no": 0, "field": "fax", "outcome": outcome}])
+    store.record_outcomes(run_id, pd.DataFrame([{"change_no": 0, "status": "applied"}]), fields)
+
+    assert store.unsettled()["field"].tolist() == ["city"]

@@ -359,3 +359,27 @@ def test_nothing_in_hand_decides_nothing() -> None:
 
     assert writes(plan) == []
     assert plan.provisional_ids() == []
+
+
+def test_row_that_was_only_looked_at_moves_no_link() -> None:
+    """A row read for its address, which is somebody else's, is no news: the lead it names keeps its link."""
+    plan = decided(
+        named(1, "lead:l1"),
+        ann_lead("l1"),
+        link(11, 1, "lead:l1", AGREED),
+        unread(ann_contact("c1", origin="l1", email="bob@x.example")),
+        unread(named(2, "contact:c1")),
+        link(12, 2, "contact:c1", AGREED),
+        ann(3, email="bob@x.example", request="contact"),
+    )
+
+    assert plan.relinked == ()
+
+
+def test_link_ids_of_filtered_pairs_become_lasting_too() -> None:
+    """A request that meets a row the filter keeps out is linked and marked: under the id the store gave."""
+    plan = decided(ann(1, request="contact"), unread(ann_contact(synced="false")))
+
+    lasting = plan.numbered({link_id: 500 + number for number, link_id in enumerate(plan.provisional_ids())})
+
+    assert lasting.filtered == (500,)

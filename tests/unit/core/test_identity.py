@@ -18,7 +18,19 @@ from include.person_sync.core.identity import (
     needs,
 )
 from include.person_sync.core.snapshot import Events
-from tests.unit.core.world import POLICY, contact, deleted, lead, link, links_frame, person, seen, systems, unread
+from tests.unit.core.world import (
+    POLICY,
+    contact,
+    deleted,
+    lead,
+    link,
+    links_frame,
+    person,
+    seen,
+    systems,
+    unread,
+    whole,
+)
 
 
 def followed(*items, events: Events | None = None) -> Identities:
@@ -68,7 +80,7 @@ def test_deleted_row_that_is_there_again_keeps_its_link() -> None:
 
 def test_deletion_of_a_row_is_about_its_own_table_only() -> None:
     """A lead and a contact may have the same id."""
-    identities = followed(link(11, 1, "contact:x"), link(12, 2, "lead:x"), events=deleted(leads=["x"]))
+    identities = followed(person(1), link(11, 1, "contact:x"), link(12, 2, "lead:x"), events=deleted(leads=["x"]))
 
     assert standing(identities) == {11: (1, "contact:x")}
     assert set(identities.closed) == {12}
@@ -251,3 +263,27 @@ def test_blocked_rows_are_those_that_had_a_person_unless_it_may_be_made_anew() -
 
     assert blocked_rows(rows, closed, recreate=True).tolist() == [True, False, False]
     assert blocked_rows(rows, closed, recreate=False).tolist() == [True, True, False]
+
+
+def test_contact_that_was_merged_counts_as_its_master() -> None:
+    """Of two contacts that name a lead and are one human by now, the link goes to the one that lives on."""
+    identities = followed(
+        person(1),
+        lead("l1"),
+        contact("c1", origin="l1"),
+        contact("c2", origin="l1", merged="true", state="1", master="c1"),
+        link(11, 1, "lead:l1"),
+    )
+
+    assert standing(identities) == {11: (1, "contact:c1")}
+
+
+def test_several_contacts_are_held_whichever_of_them_changed() -> None:
+    """That a second contact names the lead is asked for: the first to be edited alone does not get the link."""
+    items = (person(1), lead("l1"), link(11, 1, "lead:l1"), contact("c1", origin="l1"))
+    snapshot = whole(*items, unread(contact("c2", origin="l1")))
+
+    identities = follow(snapshot, POLICY)
+
+    assert standing(identities) == {11: (1, "lead:l1")}
+    assert set(identities.holds["dynamics_id"]) == {"c1", "c2"}

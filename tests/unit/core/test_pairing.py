@@ -11,7 +11,7 @@ from include.person_sync.core import identity, pairing
 from include.person_sync.core.claims import claims
 from include.person_sync.core.create_request import dynamics_row_id
 from include.person_sync.core.identity import DELETED_IN_DYNAMICS, DELETED_IN_MARKETO, MERGED_IN_DYNAMICS
-from include.person_sync.core.pairs import PROVISIONAL, all_pairs, lasting, numbered, provisional_ids
+from include.person_sync.core.pairs import PROVISIONAL, all_pairs, numbered, provisional_ids
 from include.person_sync.core.policy import DeletedPerson, MatchingPolicy, Policy
 from tests.unit.core.world import (
     AGREED,
@@ -307,7 +307,7 @@ def test_complete_snapshot_looks_up_only_whom_nobody_met() -> None:
     items = [ann_contact(), ann(), contact("c2", email="bob@x.example"), unread(person(2, email="bob@x.example"))]
     snapshot = seen(*items, complete=True)
 
-    wanted = pairing.needs(snapshot, identity.follow(snapshot, POLICY), POLICY)
+    wanted = pairing.pair(snapshot, identity.follow(snapshot, POLICY), POLICY).needs
 
     assert wanted.people_by_email == {"bob@x.example"}
     assert not wanted.people_by_row
@@ -405,4 +405,4 @@ def test_provisional_ids_are_given_lasting_ones_in_their_order() -> None:
     provisional = provisional_ids(frame["link_id"])
 
     assert provisional == [PROVISIONAL, PROVISIONAL + 3]
-    assert numbered(frame, lasting(provisional, [71, 72]))["link_id"].tolist() == [5, 72, 71, 72]
+    assert numbered(frame, dict(zip(provisional, [71, 72], strict=True)))["link_id"].tolist() == [5, 72, 71, 72]

@@ -271,10 +271,14 @@ class Systems:
 
     def answer(self, snapshot: Snapshot, wanted: Needs) -> Snapshot:
         """Return the snapshot with everything needed, as far as there is any."""
-        for table, ids in wanted.follow.items():
+        contacts = self.rows[Table.CONTACT]
+        origins = contacts.index[row_key(contacts[ORIGINATING_LEAD]).isin(list(wanted.contacts_of_leads))]
+        named = frozenset(origins) - frozenset(snapshot.own_rows(Table.CONTACT).index)
+        for table, ids in [*wanted.follow.items(), (Table.CONTACT, named)]:
             links = self._links_of_rows(table, ids)
             owned = links[links["state"] == "open"]
             snapshot = snapshot.with_rows(table, self._rows(table, ids))
+            snapshot = replace(snapshot, candidates=snapshot.candidates - frozenset(ids))
             base = self.base[self.base.index.isin(owned["link_id"])]
             snapshot = snapshot.with_links(owned, base).looked_at(links)
         for table, ids in wanted.rows_by_id.items():
