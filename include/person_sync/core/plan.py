@@ -82,6 +82,7 @@ class Plan:
             pairs=numbered(self.pairs, given),
             problems=numbered(self.problems, given),
             base_updates=numbered(self.base_updates, given),
+            filtered=tuple(given.get(link_id, link_id) for link_id in self.filtered),
         )
 
     def provisional_ids(self) -> list[int]:
