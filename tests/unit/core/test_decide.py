@@ -205,6 +205,15 @@ def test_filtered_pair_is_left_alone_in_both_directions() -> None:
     assert plan.notes["filtered"] == 1
 
 
+def test_new_pair_that_the_filter_keeps_out_is_marked_under_its_lasting_id() -> None:
+    """A person asks and is matched with a row that is kept out: the link is made and grows stale."""
+    plan = decided(ann(request="contact"), unread(ann_contact(synced="false")))
+
+    assert new_pairs(plan) == {(1, "contact:c1", "link")}
+    assert mapped_writes(plan) == {}
+    assert plan.numbered({plan.provisional_ids()[0]: 501}).filtered == (501,)
+
+
 def test_pair_that_comes_back_through_the_filter_is_merged_from_both_sides() -> None:
     """What happened meanwhile arrives, though only one half was touched."""
     known = link(11, 1, "contact:c1", AGREED, is_filtered=True)

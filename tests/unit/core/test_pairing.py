@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def completed(*items, rules: Policy = POLICY, crowded=(), **more) -> Snapshot:
     """Return the snapshot of some items with everything that pairing needs."""
     world, snapshot = systems(*items, crowded=crowded), seen(*items, **more)
-    while wanted := identity.needs(snapshot) or pairing.needs(snapshot, identity.follow(snapshot, rules), rules):
+    while wanted := identity.needs(snapshot) or pairing.pair(snapshot, identity.follow(snapshot, rules), rules).needs:
         snapshot = world.answer(snapshot, wanted)
     return snapshot
 
