@@ -65,10 +65,10 @@ test: $(STAMP)  ## run all tests but the end-to-end ones (ARGS="-k merge" narrow
 	$(PYTEST) -n $(WORKERS) --dist worksteal --ignore tests/e2e --ignore tests/benchmarks $(ARGS)
 
 test-unit: $(STAMP)  ## run the tests of single modules
-	$(PYTEST) tests/unit $(ARGS)
+	$(PYTEST) tests/unit -n $(WORKERS) --dist worksteal $(ARGS)
 
 properties: $(STAMP)  ## run the laws of the core on random worlds (HYPOTHESIS_PROFILE=nightly: many more)
-	$(PYTEST) tests/properties $(ARGS)
+	$(PYTEST) tests/properties -n $(WORKERS) --dist worksteal $(ARGS)
 
 contract: $(STAMP)  ## run the clients, and public clients of the vendors, against the sandbox
 	$(PYTEST) tests/contract $(ARGS)
