@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from include.errors import ConfigError
@@ -12,13 +13,20 @@ from include.person_sync.core.brakes import (
     Limit,
     PlanCounts,
     SideSizes,
+    budget_verdicts,
+    changes_of_map,
     count_plan,
     evaluate,
+    is_shrunk,
+    people_linked_before,
+    side_sizes,
     tripped,
 )
 from include.person_sync.core.changes import build_changes
 from include.person_sync.core.fields import Table
 from include.person_sync.core.merge import merge
+from include.person_sync.core.plan import Plan
+from include.person_sync.core.relations import CHANGES
 from include.person_sync.core.vocabulary import Direction
 from tests.unit.core.build import effective, frame
 from tests.unit.core.test_plan import links
@@ -107,3 +115,67 @@ def test_count_plan_counts_people_not_fields() -> None:
 
     assert counts[Direction.TO_DYNAMICS] == DirectionCounts(changed=2, created=0, emptied=1)
     assert counts[Direction.TO_MARKETO] == DirectionCounts()
+
+
+@pytest.mark.parametrize(
+    ("missing", "before", "shrunk"), [(100, 200, False), (101, 200, True), (200, 1_000, False), (201, 1_000, True)]
+)
+def test_side_is_shrunk_above_both_floor_and_share(missing: int, before: int, shrunk: bool) -> None:
+    """A few may always be gone, a fifth of many too."""
+    assert is_shrunk(missing, before, SETTINGS) is shrunk
+
+
+@pytest.mark.parametrize(
+    ("known", "first", "initial", "linked"),
+    [
+        (0, True, False, 0),
+        (99, True, False, 0),
+        (100, True, False, 100),
+        (5, False, False, 5),
+        (5_000, False, True, 0),
+    ],
+)
+def test_first_run_is_one_without_watermark_and_with_few_links(
+    known: int, first: bool, initial: bool, linked: int
+) -> None:
+    """Many links but no watermark means lost state; an initial load that goes on is spared like a first run."""
+    assert people_linked_before(known, first_run=first, initial_load=initial, settings=SETTINGS) == linked
+
+
+MAP = {"digest": "1", "fields": {"a": "x", "b": "y"}, "filter": "f"}
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (None, ()),
+        (MAP, ()),
+        ({**MAP, "digest": "0", "fields": {"a": "x"}}, ()),
+        ({**MAP, "digest": "0", "fields": {"a": "z", "c": "y"}}, ("c was removed", "a was changed")),
+        ({**MAP, "filter": None}, ("the sync filter was changed",)),
+        ({"digest": "1", "fields": MAP["fields"]}, ()),
+        ({"digest": "0"}, ("it is not known in which fields",)),
+    ],
+)
+def test_map_change_is_what_means_something_else_and_not_what_was_added(known: dict | None, said: tuple) -> None:
+    """An added field changes nothing that was agreed on; what was remembered may be of an earlier form."""
+    assert changes_of_map(MAP, known) == said
+
+
+def test_side_sizes_count_only_readings_in_full() -> None:
+    """A delta says nothing about who is there."""
+    assert side_sizes([(None, 3), (0, 2)]) is None
+    assert side_sizes([(100, 7), (None, 50), (20, 0)]) == SideSizes(now=113, before=120)
+
+
+def test_budget_counts_a_read_and_a_write_per_call_and_one_per_creation() -> None:
+    """What Marketo has left today must do for the whole plan."""
+    actions = ["update"] * 301 + ["create"] * 300
+    rows = pd.DataFrame({"change_no": range(601), "link_id": 1, "generation": 1, "action": actions})
+    plan = Plan(changes=CHANGES.of(rows, direction="to_marketo"))
+
+    assert budget_verdicts(plan, 5, 300) == []
+    (verdict,) = budget_verdicts(plan, 4, 300)
+    assert verdict.name == API_BUDGET
+    assert verdict.seen == "5 calls needed"
+    assert budget_verdicts(Plan(), 0, 300) == []

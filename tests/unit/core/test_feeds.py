@@ -8,10 +8,12 @@ from include.person_sync.core.feeds import (
     DELETIONS_KEPT,
     DENSE_WINDOW,
     FeedPosition,
+    Intake,
     Resume,
     advance,
     choose_resume,
     is_beyond,
+    take_next,
 )
 
 NOW = datetime(2026, 5, 2, 8, 0, tzinfo=UTC)
@@ -91,3 +93,20 @@ def test_feed_position_survives_the_database():
     """A position comes back from JSON as it went in."""
     position = dense(3)
     assert FeedPosition.from_json(position.as_json()) == position
+
+
+def test_take_next_serves_who_waited_longest_and_then_as_many_fresh_ones_as_fit():
+    """Who waits already and comes again is not noted again; the rest waits for a later run."""
+    assert take_next(["c", "b", "d", "c", "e"], ["a", "b"], 4) == Intake(
+        now=("a", "b", "c", "d"), waited=("a", "b"), later=("e",)
+    )
+
+
+def test_take_next_takes_all_fresh_ones_without_a_limit():
+    """A run that was given people takes them all and no backlog."""
+    assert take_next(["a", "b"], ["c"], None) == Intake(now=("a", "b"))
+
+
+def test_take_next_leaves_room_for_nobody_fresh_while_the_backlog_fills_the_run():
+    """The longest waiting go first, always."""
+    assert take_next(["x"], ["a", "b", "c"], 2) == Intake(now=("a", "b"), waited=("a", "b"), later=("x",))

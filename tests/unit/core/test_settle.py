@@ -8,9 +8,10 @@ import pytest
 from include.errors import SyncError
 from include.person_sync.core.fields import Table
 from include.person_sync.core.merge import merge
-from include.person_sync.core.settle import settle
+from include.person_sync.core.settle import recovered_link_ids, settle
 from include.person_sync.core.values import MISSING
 from tests.unit.core.build import effective, frame
+from tests.unit.core.world import unsettled
 
 
 def planned(*rows: tuple[int, str, str, str | None, str]) -> pd.DataFrame:
@@ -99,3 +100,23 @@ def test_merge_names_a_field_that_an_input_lacks() -> None:
 
     with pytest.raises(SyncError, match="job_title"):
         merge(sides, sides, sides, [effective()], Table.CONTACT)
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "known", "link_id"),
+    [(1, 1, [], 70), (None, 1, [], 70), (1, None, [], 70), (2, 1, [], None), (1, 1, [70], None)],
+)
+def test_link_id_of_a_dead_runs_plan_is_recovered_for_the_same_pair(
+    then: int | None, now: int | None, known: list[int], link_id: int | None
+) -> None:
+    """The row tells where the person's id was never learnt; another person, or somebody else's link, is no match."""
+    pair = {"dynamics_table": "contact", "dynamics_id": "c1"}
+    plans = unsettled(
+        {**pair, "link_id": 60, "marketo_id": then, "direction": "to_marketo", "action": "create"},
+        {**pair, "link_id": 70, "marketo_id": then, "direction": "to_marketo", "action": "create"},
+    )
+
+    found = recovered_link_ids(pd.DataFrame([{**pair, "marketo_id": now}], index=[9]), plans, [60, *known])
+
+    assert found.index.tolist() == [9]
+    assert found.astype(object).where(found.notna(), None).tolist() == [link_id]
