@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from include.person_sync.core.fields import Table
-from include.person_sync.core.snapshot import Events, Needs, Snapshot, latest, no_people, no_rows
+from include.person_sync.core.snapshot import Events, Needs, Snapshot, latest
 from include.person_sync.core.values import MISSING
 from tests.unit.core.world import (
     AGREED,
@@ -67,7 +67,7 @@ def test_base_of_links_is_missing_where_nothing_was_agreed_on() -> None:
     assert base.loc[12].tolist() == [MISSING] * 3
     assert pd.isna(base.loc[11, "score"])
     assert base.loc[11, ["rating", "email"]].tolist() == ["1", MISSING]
-    assert Snapshot(no_people(), no_rows()).base_of([5], ["score"]).loc[5, "score"] == MISSING
+    assert Snapshot(pd.DataFrame(), {}).base_of([5], ["score"]).loc[5, "score"] == MISSING
     assert snapshot.base_of([], ["score"]).empty
 
 
